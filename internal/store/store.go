@@ -1,0 +1,123 @@
+// Package store says what castellan asks of a database, in terms both engines can keep.
+//
+// It owns the interfaces, the errors, the dialect and small helpers to scan rows. It does
+// not know any table, and no driver: engines live in store/sqlite and store/postgres, and
+// turn driver errors into the errors of this package. storetest holds the one conformance
+// suite they all pass.
+//
+// SQL is written once, in the text both engines take: $1 parameters in any order,
+// ON CONFLICT, RETURNING, row values, IS NOT DISTINCT FROM. What differs is a named fragment
+// on [Dialect]. Times are stored as microseconds since 1970 (see [Micros]), ids as TEXT,
+// truth as 0/1 in SMALLINT or INTEGER columns read into Go bools.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Querier reads. SQL texts must be constants: engines keep a prepared statement for each.
+type Querier interface {
+	// Query runs a statement that returns rows. The caller closes them.
+	// It returns ErrUnavailable when the database cannot be reached.
+	Query(ctx context.Context, sql string, args ...any) (Rows, error)
+}
+
+// Rows is the result of a query, one row at a time.
+type Rows interface {
+	Next() bool
+	// Scan copies the columns of the current row into dest: *string, *int64, *int, *uint64,
+	// *bool, *[]byte, and pointers to those for NULL.
+	Scan(dest ...any) error
+	Err() error
+	Close()
+}
+
+// Tx is a write transaction.
+//
+// A statement given to Exec may be run at once or held back and sent together with later
+// ones in a single round trip; its error then surfaces at the next Query or at commit. So a
+// command first reads all it needs, then writes.
+type Tx interface {
+	Querier
+	// Exec queues a statement that returns no rows.
+	// Its error, wherever it surfaces, may be a *ConflictError.
+	Exec(ctx context.Context, sql string, args ...any) error
+}
+
+// DB is an opened database whose schema is up to date.
+type DB interface {
+	// Query of a DB runs outside any transaction and sees everything committed before it began.
+	Querier
+	// Snapshot runs fn with a reader that sees one moment throughout.
+	Snapshot(ctx context.Context, fn func(ctx context.Context, q Querier) error) error
+	// Update runs fn in a transaction and commits it durably when fn returns nil. When Update
+	// returns nil, every read on every node that starts afterwards sees the change; when it
+	// returns an error of fn or of the database, nothing of fn remains. Should the connection
+	// break during the commit itself, the outcome is unknown and ErrUnavailable is returned.
+	//
+	// fn may run more than once (after ErrSerialization, at most a few times), so it must have
+	// no effect but through tx, and it must not call Update itself. Slow work (hashing, key
+	// generation) belongs before Update: on SQLite there is one writer.
+	//
+	// It returns the error of fn, a *ConflictError, ErrUnavailable, or ctx's error.
+	Update(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+	// Dialect returns the fragments in which the engines differ.
+	Dialect() *Dialect
+	// Committed returns a channel that receives, without ever blocking a writer, after
+	// transactions of this or any other node have committed. Signals are coalesced, and one
+	// may come late or without cause: a reader that waits on it also looks by itself now and
+	// then. stop ends the subscription.
+	Committed() (signal <-chan struct{}, stop func())
+	// Ping returns nil when the database answers.
+	Ping(ctx context.Context) error
+	// Close waits for running transactions and releases everything.
+	Close() error
+}
+
+// Dialect is what the engines spell differently, as values.
+type Dialect struct {
+	// Name is "sqlite" or "postgres", for logs and metrics.
+	Name string
+	// ForUpdate ends a SELECT that locks the rows it returns; empty where there is one writer.
+	ForUpdate string
+	// CommitID is an SQL expression: the number of the running transaction, never smaller than
+	// that of a transaction that has already committed and was visible to a follower
+	// (see docs/adr on the event log).
+	CommitID string
+	// Settled is an SQL condition on the column commit_id: no transaction with a number up to
+	// that one is still running.
+	Settled string
+}
+
+// Errors of every engine. Test with errors.Is.
+var (
+	// ErrNotFound is returned by One when no row matches.
+	ErrNotFound = errors.New("store: no such row")
+	// ErrUnavailable means the database cannot be reached or is shutting down.
+	ErrUnavailable = errors.New("store: database unavailable")
+	// ErrSerialization means the transaction lost a race and may be run again; Update does so
+	// itself a few times before it returns it.
+	ErrSerialization = errors.New("store: transaction lost a race")
+)
+
+// ConflictError means that a row would break the uniqueness of a table.
+type ConflictError struct {
+	Table string // the table whose primary key or unique index refused the row
+	Cause error  // the driver's error, for the log
+}
+
+// Error implements error.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("store: row conflicts in table %s: %v", e.Table, e.Cause)
+}
+
+// Unwrap returns the driver's error.
+func (e *ConflictError) Unwrap() error { return e.Cause }
+
+// ConflictIn reports whether err is a conflict in the given table.
+func ConflictIn(err error, table string) bool {
+	var c *ConflictError
+	return errors.As(err, &c) && c.Table == table
+}
