@@ -1,0 +1,42 @@
+-- +goose Up
+
+-- The log: every event of every instance. Its primary key starts with the instance; the order
+-- of all commits, which followers read, is the second of the named exceptions to that rule
+-- (docs/adr/0001-event-log.md). Payloads are sealed under the key of the instance.
+CREATE TABLE events (
+    log_number     BIGINT GENERATED ALWAYS AS IDENTITY,
+    commit_id      BIGINT NOT NULL,
+    instance_id    TEXT COLLATE "C" NOT NULL,
+    aggregate_type TEXT COLLATE "C" NOT NULL,
+    aggregate_id   TEXT COLLATE "C" NOT NULL,
+    sequence       BIGINT NOT NULL,
+    event_type     TEXT COLLATE "C" NOT NULL,
+    owner          TEXT COLLATE "C" NOT NULL,
+    actor          TEXT COLLATE "C" NOT NULL,
+    created_at     BIGINT NOT NULL,
+    payload        BYTEA NOT NULL,
+    PRIMARY KEY (instance_id, aggregate_type, aggregate_id, sequence)
+);
+
+CREATE INDEX events_in_order ON events (commit_id, log_number);
+
+-- The key of each instance, sealed under the master key. Without its row nothing that the
+-- instance left in the log, or in a backup of the log, can be read.
+CREATE TABLE instance_keys (
+    instance_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    sealed_key  BYTEA NOT NULL
+);
+
+-- Answers of writes that carried an idempotency key, sealed under the key of the instance
+-- they made. Keyed by the caller, for the instance is not known when the key is looked up:
+-- a table of the system, the named exception of id_grants.
+CREATE TABLE idempotency_keys (
+    actor       TEXT COLLATE "C" NOT NULL,
+    key_hash    BYTEA NOT NULL,
+    instance_id TEXT COLLATE "C" NOT NULL,
+    answer      BYTEA NOT NULL,
+    expires_at  BIGINT NOT NULL,
+    PRIMARY KEY (actor, key_hash)
+);
+
+CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);
