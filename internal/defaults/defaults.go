@@ -1,0 +1,69 @@
+// Package defaults holds the versioned sets of built-in defaults (decision D12).
+//
+// An instance refers to a set by its version and records only what differs, so creating
+// one copies nothing. A published set never changes: a new default is a new version, and
+// instances keep the one they were created with until they ask for another.
+//
+// It owns values only. Who applies them, and how an instance or an organization overrides
+// one, belongs to the nouns.
+package defaults
+
+// Set is one version of the built-in defaults (contract section 8, defaults.tsv).
+type Set struct {
+	Version int
+	// Language is used where an instance or a user names none.
+	Language string
+	// Languages are the supported ones, as base language tags in alphabetical order.
+	Languages []string
+	// PasswordComplexity is what a password must contain.
+	PasswordComplexity PasswordComplexity
+	// Project names the project that stands for the instance's own APIs, and its applications.
+	Project Project
+	// TokenScopes are the scopes of a personal access token made with an instance.
+	TokenScopes []string
+}
+
+// PasswordComplexity is the policy for new passwords.
+type PasswordComplexity struct {
+	MinLength int // in bytes
+	Lower     bool
+	Upper     bool
+	Number    bool
+	Symbol    bool // anything but A-Z, a-z and 0-9
+}
+
+// Project is the project every instance starts with.
+type Project struct {
+	Name    string
+	APIs    []string // API applications that authenticate with a private key
+	Console string   // the browser application: code flow with PKCE, no secret
+}
+
+// Current is the version new instances refer to.
+const Current = 1
+
+var sets = map[int]Set{
+	1: {
+		Version:  1,
+		Language: "en",
+		Languages: []string{
+			"ar", "bg", "cs", "de", "en", "es", "fr", "hu", "id", "it", "ja", "ko",
+			"mk", "nl", "pl", "pt", "ro", "ru", "sv", "tr", "uk", "zh",
+		},
+		PasswordComplexity: PasswordComplexity{MinLength: 8, Lower: true, Upper: true, Number: true, Symbol: true},
+		Project: Project{
+			Name:    "ZITADEL",
+			APIs:    []string{"Management-API", "Admin-API", "Auth-API"},
+			Console: "Management Console",
+		},
+		TokenScopes: []string{
+			"openid", "profile", "urn:zitadel:iam:user:metadata", "urn:zitadel:iam:user:resourceowner",
+		},
+	},
+}
+
+// Of returns a version of the defaults; ok is false for a version this build does not know.
+func Of(version int) (set Set, ok bool) {
+	set, ok = sets[version]
+	return set, ok
+}

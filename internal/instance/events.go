@@ -1,0 +1,62 @@
+package instance
+
+import "castellan/internal/ident"
+
+// Added begins an instance. It refers to the defaults by version (decision D12).
+type Added struct {
+	Name     string `json:"name"`
+	Defaults int    `json:"defaultsVersion"`
+}
+
+// DefaultLanguageSet records a default language that differs from the built-in one.
+type DefaultLanguageSet struct {
+	Language string `json:"language"`
+}
+
+// DomainAdded gives the instance one more domain.
+type DomainAdded struct {
+	Domain    string `json:"domain"`
+	Generated bool   `json:"generated,omitempty"`
+}
+
+// DomainPrimarySet makes a domain the one that links and issuers use.
+type DomainPrimarySet struct {
+	Domain string `json:"domain"`
+}
+
+// DefaultOrgSet names the organization that users without one belong to.
+type DefaultOrgSet struct {
+	Org ident.OrgID `json:"orgId"`
+}
+
+// ProjectSet names the project that stands for the instance's own APIs.
+type ProjectSet struct {
+	Project ident.ProjectID `json:"iamProjectId"`
+}
+
+// ConsoleSet names the application that is the management console.
+type ConsoleSet struct {
+	ClientID string      `json:"clientId"`
+	App      ident.AppID `json:"appId"`
+}
+
+// EventType implements eventlog.Payload.
+func (Added) EventType() string { return "instance.added" }
+
+// EventType implements eventlog.Payload.
+func (DefaultLanguageSet) EventType() string { return "instance.default.language.set" }
+
+// EventType implements eventlog.Payload.
+func (DomainAdded) EventType() string { return "instance.domain.added" }
+
+// EventType implements eventlog.Payload.
+func (DomainPrimarySet) EventType() string { return "instance.domain.primary.set" }
+
+// EventType implements eventlog.Payload.
+func (DefaultOrgSet) EventType() string { return "instance.default.org.set" }
+
+// EventType implements eventlog.Payload.
+func (ProjectSet) EventType() string { return "instance.iam.project.set" }
+
+// EventType implements eventlog.Payload.
+func (ConsoleSet) EventType() string { return "instance.iam.console.set" }

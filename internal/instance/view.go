@@ -1,0 +1,118 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"castellan/internal/eventlog"
+	"castellan/internal/fault"
+	"castellan/internal/ident"
+	"castellan/internal/store"
+)
+
+// DomainsTable is the directory's table of domains; a conflict in it means that the domain
+// is taken.
+const DomainsTable = "instance_domains"
+
+var tables = []eventlog.Table[State]{
+	{
+		Name: "instances",
+		Key:  []string{"instance_id"},
+		Rest: []string{
+			"name", "defaults_version", "default_language", "default_org_id", "iam_project_id",
+			"console_app_id", "console_client_id", "sequence", "created_at", "changed_at",
+		},
+		Rows: func(s State) [][]any {
+			return [][]any{append([]any{
+				s.ID, s.Name, int64(s.Defaults), s.Language, string(s.DefaultOrg), string(s.Project),
+				string(s.Console), s.ConsoleClientID,
+			}, s.Row()...)}
+		},
+	},
+	{
+		Name: DomainsTable,
+		Key:  []string{"domain"},
+		Rest: []string{"instance_id", "is_generated", "is_primary", "sequence", "created_at", "changed_at"},
+		Rows: func(s State) [][]any {
+			rows := make([][]any, len(s.Domains))
+			for i, d := range s.Domains {
+				rows[i] = []any{
+					d.Name, s.ID, d.Generated, d.Primary, int64(d.Sequence),
+					store.Micros(d.CreatedAt), store.Micros(d.ChangedAt),
+				}
+			}
+			return rows
+		},
+	},
+}
+
+// getSQL reads an instance and its domains at once: one row a domain.
+const getSQL = `SELECT i.instance_id, i.name, i.defaults_version, i.default_language, i.default_org_id,
+ i.iam_project_id, i.console_app_id, i.console_client_id, i.sequence, i.created_at, i.changed_at,
+ d.domain, d.is_generated, d.is_primary, d.sequence, d.created_at, d.changed_at
+ FROM instances i JOIN instance_domains d ON d.instance_id = i.instance_id
+ WHERE i.instance_id = $1 ORDER BY d.created_at, d.domain`
+
+// Get returns an instance. It returns [NotFound] when there is none with that id.
+func Get(ctx context.Context, q store.Querier, id ident.InstanceID) (State, error) {
+	rows, err := store.All(ctx, q, scan, getSQL, string(id))
+	if err != nil {
+		return State{}, fmt.Errorf("get instance %s: %w", id, err)
+	}
+	if len(rows) == 0 {
+		return State{}, NotFound(id)
+	}
+	s := rows[0]
+	for _, more := range rows[1:] {
+		s.Domains = append(s.Domains, more.Domains...)
+	}
+	return s, nil
+}
+
+// NotFound is what a caller is told of an instance that does not exist (contract section 2.2).
+func NotFound(id ident.InstanceID) *fault.Error {
+	return fault.Plain(fault.NotFound,
+		fmt.Sprintf("unable to set instance using id %s: ID=QUERY-1kIjX Message=Instance not found", id))
+}
+
+// DomainTaken reports whether a domain, in its normalised form, leads to an instance.
+func DomainTaken(ctx context.Context, q store.Querier, domain string) (bool, error) {
+	return exists(ctx, q, `SELECT instance_id FROM instance_domains WHERE domain = $1`, domain)
+}
+
+// Any reports whether there is at least one instance.
+func Any(ctx context.Context, q store.Querier) (bool, error) {
+	return exists(ctx, q, `SELECT instance_id FROM instances LIMIT 1`)
+}
+
+// exists reports whether a query for an instance id has an answer.
+func exists(ctx context.Context, q store.Querier, sql string, args ...any) (bool, error) {
+	_, err := store.One(ctx, q, func(row store.Scanner) (string, error) {
+		var id string
+		return id, row.Scan(&id)
+	}, sql, args...)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// scan reads one row of getSQL: the instance with one of its domains.
+func scan(row store.Scanner) (State, error) {
+	var (
+		s                                    State
+		d                                    Domain
+		id, org, project, console            string
+		created, changed, dCreated, dChanged int64
+		sequence                             uint64
+	)
+	err := row.Scan(&id, &s.Name, &s.Defaults, &s.Language, &org, &project, &console, &s.ConsoleClientID,
+		&sequence, &created, &changed,
+		&d.Name, &d.Generated, &d.Primary, &d.Sequence, &dCreated, &dChanged)
+	s.Head = eventlog.Restore(ident.InstanceID(id), id, id, sequence, created, changed)
+	s.DefaultOrg, s.Project, s.Console = ident.OrgID(org), ident.ProjectID(project), ident.AppID(console)
+	d.CreatedAt, d.ChangedAt = store.Time(dCreated), store.Time(dChanged)
+	s.Domains = []Domain{d}
+	return s, err
+}

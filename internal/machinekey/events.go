@@ -1,0 +1,19 @@
+package machinekey
+
+import (
+	"time"
+
+	"castellan/internal/ident"
+)
+
+// Added begins a key.
+type Added struct {
+	Key        ident.KeyID  `json:"keyId"`
+	User       ident.UserID `json:"userId"`
+	Type       int          `json:"type"`      // always 1, JSON
+	PublicKey  []byte       `json:"publicKey"` // PKIX, PEM
+	Expiration time.Time    `json:"expirationDate"`
+}
+
+// EventType implements eventlog.Payload.
+func (Added) EventType() string { return "user.machine.key.added" }

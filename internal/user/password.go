@@ -1,0 +1,51 @@
+package user
+
+import (
+	"fmt"
+
+	"castellan/internal/defaults"
+	"castellan/internal/fault"
+)
+
+// CheckPassword returns nil when policy allows the password. Otherwise the fault's id is
+// that of the first rule broken, and its violations name all of them (contract section 1.4).
+// Lengths count bytes; a symbol is anything but A-Z, a-z and 0-9.
+func CheckPassword(policy defaults.PasswordComplexity, field, password string) error {
+	var lower, upper, number, symbol bool
+	for _, c := range []byte(password) {
+		switch {
+		case c >= 'a' && c <= 'z':
+			lower = true
+		case c >= 'A' && c <= 'Z':
+			upper = true
+		case c >= '0' && c <= '9':
+			number = true
+		default:
+			symbol = true
+		}
+	}
+	rules := []struct {
+		broken       bool
+		id, key, say string
+	}{
+		{len(password) < policy.MinLength, "COMMA-HuJf6", "MinLength", fmt.Sprintf("must have at least %d bytes", policy.MinLength)},
+		{policy.Lower && !lower, "COMMA-co3Xw", "HasLower", "must contain a lower-case letter"},
+		{policy.Upper && !upper, "COMMA-VoaRj", "HasUpper", "must contain an upper-case letter"},
+		{policy.Number && !number, "COMMA-ZBv4H", "HasNumber", "must contain a digit"},
+		{policy.Symbol && !symbol, "COMMA-ZDLwA", "HasSymbol", "must contain a character that is no letter or digit"},
+	}
+	var refused *fault.Error
+	for _, r := range rules {
+		if !r.broken {
+			continue
+		}
+		if refused == nil {
+			refused = fault.New(fault.InvalidArgument, r.id, "Errors.User.PasswordComplexityPolicy."+r.key)
+		}
+		refused = refused.WithViolation(field, r.say)
+	}
+	if refused == nil {
+		return nil
+	}
+	return refused
+}
