@@ -1,0 +1,121 @@
+// Package openapi serves the OpenAPI documents of castellan's interfaces.
+//
+// It owns the address space below /openapi/ and the embedded documents. It does not write them:
+// they are generated from proto/, and the tests here hold them against the descriptors.
+// Neighbours are the packages under internal/api that serve what the documents describe; none of
+// them imports this one. What it serves is public, needs no instance, and is the same for as long
+// as the process lives.
+package openapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"time"
+)
+
+//go:embed documents
+var embedded embed.FS
+
+// prefix is where the documents live on the server.
+const prefix = "/openapi/"
+
+// page is one answer, ready to be sent.
+type page struct {
+	contentType string
+	etag        string
+	body        []byte
+}
+
+// Handler serves a list of the documents for people at /openapi/, and each document as JSON at
+// /openapi/<path of its proto file>.json, for example /openapi/zitadel/system.json. It answers GET
+// and HEAD. Answers carry an ETag, and If-None-Match is honoured with 304. Mount it at /openapi/
+// without stripping the prefix.
+func Handler() http.Handler {
+	pages, names := documents()
+	pages[""] = newPage("text/html; charset=utf-8", index(names))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+prefix+"{name...}", func(w http.ResponseWriter, r *http.Request) {
+		p, ok := pages[r.PathValue("name")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		p.serve(w, r)
+	})
+	return mux
+}
+
+// documents loads the embedded documents, keyed by their path below the prefix, and returns their
+// paths in order. Reading what is compiled in cannot fail; if it does, the program is broken.
+func documents() (map[string]page, []string) {
+	pages := map[string]page{}
+	var names []string
+	root, err := fs.Sub(embedded, "documents")
+	if err != nil {
+		panic("openapi: embedded documents: " + err.Error())
+	}
+	err = fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(root, path)
+		if err != nil {
+			return err
+		}
+		pages[path] = newPage("application/json", body)
+		names = append(names, path)
+		return nil
+	})
+	if err != nil {
+		panic("openapi: embedded documents: " + err.Error())
+	}
+	return pages, names
+}
+
+// newPage computes the entity tag of a body.
+func newPage(contentType string, body []byte) page {
+	sum := sha256.Sum256(body)
+	return page{contentType: contentType, etag: `"` + hex.EncodeToString(sum[:16]) + `"`, body: body}
+}
+
+// serve sends the page, or 304 when the client has it.
+func (p page) serve(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Type", p.contentType)
+	header.Set("ETag", p.etag)
+	// A client may keep the page but asks each time, so that an upgrade of the server shows at once.
+	header.Set("Cache-Control", "no-cache")
+	header.Set("Content-Security-Policy", "default-src 'none'")
+	header.Set("X-Content-Type-Options", "nosniff")
+	// ServeContent compares the tags; without a time it sends no Last-Modified.
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(p.body))
+}
+
+// indexPage lists the documents.
+var indexPage = template.Must(template.New("index").Parse(`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>castellan: OpenAPI documents</title>
+<h1>OpenAPI documents</h1>
+<ul>
+{{- range .}}
+<li><a href="{{.}}">{{.}}</a></li>
+{{- end}}
+</ul>
+</html>
+`))
+
+// index renders the list. The buffer takes every write, so that only a fault in the template could
+// fail, and the tests would see it.
+func index(names []string) []byte {
+	var b bytes.Buffer
+	if err := indexPage.Execute(&b, names); err != nil {
+		panic("openapi: index: " + err.Error())
+	}
+	return b.Bytes()
+}
