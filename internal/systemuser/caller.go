@@ -1,0 +1,77 @@
+package systemuser
+
+import (
+	"fmt"
+
+	"castellan/internal/fault"
+	"castellan/internal/ident"
+	"castellan/internal/role"
+)
+
+// errDenied is the answer to a known caller that may not.
+var errDenied = fault.New(fault.PermissionDenied, "AUTH-5mWD2", "No matching permissions found")
+
+// MemberType is what a membership is of.
+type MemberType uint8
+
+// The types a system user can have (contract section 4). The zero MemberType is none.
+const (
+	System       MemberType = iota + 1 // everything
+	IAM                                // one instance
+	Organization                       // one organization
+)
+
+// Membership gives roles, within what it is of.
+type Membership struct {
+	Type MemberType
+	// AggregateID is the instance or organization; empty for System.
+	AggregateID string
+	// Roles count as role.System says. ORG_* and PROJECT_* roles may be configured, as in the
+	// reference, and grant a system user nothing.
+	Roles []string
+}
+
+// Caller is a system user that has proved who it is. Its memberships are shared: read only.
+type Caller struct {
+	Name        ident.Actor
+	Memberships []Membership
+}
+
+// Scope is what a call is about. Empty means none in particular.
+type Scope struct {
+	Instance ident.InstanceID
+	Org      ident.OrgID
+}
+
+// May returns nil when a membership that covers scope grants permission, and otherwise a
+// fault of kind PermissionDenied (AUTH-5mWD2). Memberships of the system cover everything,
+// those of an instance or organization only calls about it. Ids of organizations are unique
+// over instances as this program makes them.
+func (c Caller) May(permission string, scope Scope) error {
+	for i := range c.Memberships {
+		m := &c.Memberships[i]
+		if !m.covers(scope) {
+			continue
+		}
+		for _, name := range m.Roles {
+			if role.System.Grants(name, permission) {
+				return nil
+			}
+		}
+	}
+	return errDenied.WithCause(fmt.Errorf("system user %q has no %s for instance %q, organization %q",
+		c.Name, permission, scope.Instance, scope.Org))
+}
+
+func (m *Membership) covers(scope Scope) bool {
+	switch m.Type {
+	case System:
+		return true
+	case IAM:
+		return m.AggregateID != "" && m.AggregateID == string(scope.Instance)
+	case Organization:
+		return m.AggregateID != "" && m.AggregateID == string(scope.Org)
+	default:
+		return false
+	}
+}

@@ -1,0 +1,134 @@
+package systemuser
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"strings"
+	"testing"
+	"time"
+
+	"castellan/internal/ident"
+)
+
+// TestMint goes the whole way of an operator: make a key, configure it, make a token, use it.
+func TestMint(t *testing.T) {
+	for kind, header := range map[string]string{
+		KindRSA:     `{"alg":"RS256","typ":"JWT"}`,
+		KindECDSA:   `{"alg":"ES256","typ":"JWT"}`,
+		KindEd25519: `{"alg":"EdDSA","typ":"JWT"}`,
+	} {
+		private, public, err := GenerateKey(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clock := ident.NewManualClock(testNow)
+		r, err := NewRegistry([]Config{{Name: "Ops", KeyData: string(public)}}, testIssuer, clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := ParsePrivateKey(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := Mint(key, "Ops", testIssuer, MaxAge, testNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := strings.Split(token, ".")
+		for i, want := range []string{
+			header, `{"aud":"https://iam.example.com","exp":1772370000,"iat":1772366400,"iss":"ops","sub":"ops"}`,
+		} {
+			text, err := base64.RawURLEncoding.DecodeString(parts[i])
+			if err != nil || !json.Valid(text) || string(text) != want {
+				t.Errorf("%s: part %d is %s, want %s", kind, i+1, text, want)
+			}
+		}
+		caller, err := r.Verify(token)
+		if err != nil || caller.Name != "ops" {
+			t.Errorf("%s: %q, %v", kind, caller.Name, err)
+		}
+		clock.Advance(MaxAge)
+		assertRefused(t, r, kind+" an hour later", token, "exp")
+		if _, again, err := GenerateKey(kind); err != nil || string(again) == string(public) {
+			t.Errorf("%s: the same key twice, %v", kind, err)
+		}
+	}
+	if _, _, err := GenerateKey("dsa"); err == nil {
+		t.Error("made a key of an unknown kind")
+	}
+}
+
+// other is a signer that is none of the known kinds.
+type other struct{ crypto.Signer }
+
+func (other) Public() crypto.PublicKey { return struct{}{} }
+
+func TestMintRefuses(t *testing.T) {
+	k := keys()
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		key      crypto.Signer
+		user     string
+		lifetime time.Duration
+		want     string
+	}{
+		"no name":       {k.ed25519, "", time.Minute, "name:"},
+		"long name":     {k.ed25519, strings.Repeat("x", 201), time.Minute, "name:"},
+		"too short":     {k.ed25519, "ops", time.Second, "lifetime:"},
+		"negative":      {k.ed25519, "ops", -time.Minute, "lifetime:"},
+		"too long":      {k.ed25519, "ops", time.Hour + 1, "lifetime:"},
+		"no key":        {nil, "ops", time.Minute, "key:"},
+		"another key":   {other{}, "ops", time.Minute, "key:"},
+		"another curve": {p224, "ops", time.Minute, "key: is on curve P-224"},
+	} {
+		if token, err := Mint(tt.key, tt.user, testIssuer, tt.lifetime, testNow); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %q, %v; want %q", name, token, err, tt.want)
+		}
+	}
+}
+
+func TestParsePrivateKey(t *testing.T) {
+	k := keys()
+	sec1 := der(t)(x509.MarshalECPrivateKey(k.p384))
+	for name, tt := range map[string]struct {
+		text string
+		want crypto.Signer
+	}{
+		"PKCS#8, RSA":     {block("PRIVATE KEY", der(t)(x509.MarshalPKCS8PrivateKey(k.rsa))), k.rsa},
+		"PKCS#8, Ed25519": {block("PRIVATE KEY", der(t)(x509.MarshalPKCS8PrivateKey(k.ed25519))), k.ed25519},
+		"PKCS#1":          {block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(k.rsa)), k.rsa},
+		"SEC 1":           {block("EC PRIVATE KEY", sec1), k.p384},
+		"with parameters": {block("EC PARAMETERS", []byte{6, 0}) + block("EC PRIVATE KEY", sec1), k.p384},
+	} {
+		got, err := ParsePrivateKey([]byte(tt.text))
+		if err != nil || !tt.want.(interface{ Equal(crypto.PrivateKey) bool }).Equal(got) {
+			t.Errorf("%s: %T, %v", name, got, err)
+		}
+	}
+	for name, tt := range map[string]struct{ text, want string }{
+		"empty":     {"", "is not PEM"},
+		"public":    {publicPEM(t, k.rsa), "is a public key"},
+		"cert":      {certificatePEM(t, k.rsa, testNow, testNow), "is a public key"},
+		"encrypted": {block("ENCRYPTED PRIVATE KEY", []byte("x")), "is encrypted"},
+		"encrypted, old": {string(pem.EncodeToMemory(&pem.Block{
+			Type: "RSA PRIVATE KEY", Headers: map[string]string{"DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("x"),
+		})), "is encrypted"},
+		"damaged":         {block("PRIVATE KEY", []byte("secret-bytes")), "is not a private key"},
+		"only parameters": {block("EC PARAMETERS", []byte{6, 0}), "is not PEM"},
+		"huge":            {strings.Repeat("x", maxKeyFile+1), "is longer"},
+	} {
+		if _, err := ParsePrivateKey([]byte(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) ||
+			strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"castellan/internal/ident"
+	"castellan/internal/store"
+)
+
+// ErrMasterKey means that an instance key was sealed under another master key than the one
+// in use.
+var ErrMasterKey = errors.New("vault: sealed under another master key")
+
+// InstanceKey seals what belongs to one instance. It implements store.Sealer.
+type InstanceKey struct{ sealer }
+
+// Keyring keeps the keys of instances in table instance_keys, each sealed under the master
+// key. It implements store.Sealers.
+//
+// It keeps no key in memory. Destroying its key is what makes a removed instance unreadable;
+// a cached key would go on opening its data on other nodes until they heard of the removal.
+// A read by primary key and one AES-GCM open are cheap enough, and a caller that opens many
+// values holds the key for the length of its call, inside its transaction or snapshot.
+type Keyring struct {
+	master *MasterKey
+	random io.Reader
+}
+
+var (
+	_ store.Sealers = (*Keyring)(nil)
+	_ store.Sealer  = (*InstanceKey)(nil)
+)
+
+// NewKeyring returns the keyring under master. random makes keys and nonces; nil is the
+// system's source.
+func NewKeyring(master *MasterKey, random io.Reader) *Keyring {
+	return &Keyring{master: master, random: orCrypto(random)}
+}
+
+// Create makes the key of a new instance and inserts it, sealed, with tx. A second key for
+// one instance is a *store.ConflictError, which may surface later, see [store.Tx].
+func (k *Keyring) Create(ctx context.Context, tx store.Tx, instance ident.InstanceID) (store.Sealer, error) {
+	var key [KeySize]byte
+	mustRead(k.random, key[:])
+	sealed := append(k.master.id[:len(k.master.id):len(k.master.id)],
+		k.master.Seal(key[:], instanceKeyBinding(instance))...)
+	err := tx.Exec(ctx, `INSERT INTO instance_keys (instance_id, sealed_key) VALUES ($1, $2)`,
+		string(instance), sealed)
+	if err != nil {
+		return nil, fmt.Errorf("store the key of instance %s: %w", instance, err)
+	}
+	return &InstanceKey{newSealer(&key, k.random)}, nil
+}
+
+// Get reads the key of an instance. It returns store.ErrNotFound when the instance has none,
+// or has it no more; ErrMasterKey when it was sealed under another master key; ErrOpen when
+// the row is damaged or belongs to another instance.
+func (k *Keyring) Get(ctx context.Context, q store.Querier, instance ident.InstanceID) (store.Sealer, error) {
+	sealed, err := store.One(ctx, q, scanSealedKey,
+		`SELECT sealed_key FROM instance_keys WHERE instance_id = $1`, string(instance))
+	if err != nil {
+		return nil, fmt.Errorf("read the key of instance %s: %w", instance, err)
+	}
+	key, err := k.open(sealed, instance)
+	if err != nil {
+		return nil, fmt.Errorf("key of instance %s: %w", instance, err)
+	}
+	return &InstanceKey{newSealer(&key, k.random)}, nil
+}
+
+// Check returns ErrMasterKey when the database holds keys that were sealed under another
+// master key: better found at the start than at the first call. An empty database is fine.
+func (k *Keyring) Check(ctx context.Context, q store.Querier) error {
+	type row struct {
+		instance string
+		sealed   []byte
+	}
+	first, err := store.One(ctx, q, func(s store.Scanner) (r row, err error) {
+		return r, s.Scan(&r.instance, &r.sealed)
+	}, `SELECT instance_id, sealed_key FROM instance_keys LIMIT 1`)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("check the master key: %w", err)
+	}
+	if _, err := k.open(first.sealed, ident.InstanceID(first.instance)); err != nil {
+		return fmt.Errorf("check the master key: %w", err)
+	}
+	return nil
+}
+
+// Destroy deletes the key of an instance with tx. Once that is committed nothing of the
+// instance opens any more, on any node; there is no way back. An instance without a key is
+// no error.
+func (k *Keyring) Destroy(ctx context.Context, tx store.Tx, instance ident.InstanceID) error {
+	err := tx.Exec(ctx, `DELETE FROM instance_keys WHERE instance_id = $1`, string(instance))
+	if err != nil {
+		return fmt.Errorf("destroy the key of instance %s: %w", instance, err)
+	}
+	return nil
+}
+
+// open takes a row apart: the id of the master key, then what it sealed.
+func (k *Keyring) open(sealed []byte, instance ident.InstanceID) (key [KeySize]byte, err error) {
+	if len(sealed) < masterIDSize {
+		return key, ErrOpen
+	}
+	if !bytes.Equal(sealed[:masterIDSize], k.master.id[:]) {
+		return key, ErrMasterKey
+	}
+	raw, err := k.master.Open(sealed[masterIDSize:], instanceKeyBinding(instance))
+	if err != nil {
+		return key, err
+	}
+	if len(raw) != KeySize {
+		return key, ErrOpen
+	}
+	return [KeySize]byte(raw), nil
+}
+
+// instanceKeyBinding ties a sealed key to its instance, so that rows cannot be swapped.
+func instanceKeyBinding(instance ident.InstanceID) []byte {
+	return append([]byte("castellan instance key\x00"), instance...)
+}
+
+func scanSealedKey(row store.Scanner) (sealed []byte, err error) {
+	err = row.Scan(&sealed)
+	return sealed, err
+}
