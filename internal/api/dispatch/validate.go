@@ -1,0 +1,123 @@
+package dispatch
+
+import (
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"castellan/internal/fault"
+)
+
+// validate checks a request against the rules its messages declare. The message of the
+// fault is that of the first rule broken, in the words clients of the interface know
+// (contract section 1.3); its violations name every field at fault.
+func validate(request proto.Message) error {
+	if field, found := findNUL(request.ProtoReflect(), ""); found {
+		const rule = "must not contain the character U+0000"
+		return fault.Plain(fault.InvalidArgument, field+": "+rule).WithViolation(field, rule)
+	}
+	v, ok := request.(interface{ Validate() error })
+	if !ok {
+		return nil
+	}
+	first := v.Validate()
+	if first == nil {
+		return nil
+	}
+	refused := fault.Plain(fault.InvalidArgument, first.Error())
+	if all, ok := request.(interface{ ValidateAll() error }); ok {
+		refused.Violations = violations(all.ValidateAll(), "")
+	}
+	return refused
+}
+
+// violation is the shape of the errors that the generated rules return.
+type violation interface {
+	error
+	Field() string
+	Reason() string
+	Cause() error
+}
+
+// violations flattens an error of the generated rules into paths and rules.
+func violations(err error, path string) []fault.Violation {
+	if many, ok := err.(interface{ AllErrors() []error }); ok {
+		var all []fault.Violation
+		for _, e := range many.AllErrors() {
+			all = append(all, violations(e, path)...)
+		}
+		return all
+	}
+	v, ok := err.(violation)
+	if !ok {
+		return nil
+	}
+	path = join(path, protoName(v.Field()))
+	if deeper := violations(v.Cause(), path); len(deeper) > 0 {
+		return deeper
+	}
+	return []fault.Violation{{Field: path, Rule: v.Reason()}}
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// protoName turns the Go name of a field, perhaps with an index, into its proto name:
+// UserName becomes user_name.
+func protoName(goName string) string {
+	var b strings.Builder
+	for i, r := range goName {
+		if r >= 'A' && r <= 'Z' {
+			if i > 0 {
+				b.WriteByte('_')
+			}
+			r += 'a' - 'A'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// findNUL returns the path of a string with a NUL character. No name, address or domain has
+// one, and PostgreSQL cannot store it.
+func findNUL(m protoreflect.Message, path string) (field string, found bool) {
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		name := join(path, string(fd.Name()))
+		switch {
+		case fd.IsList():
+			for i := range v.List().Len() {
+				if field, found = nulIn(fd, v.List().Get(i), name+"["+strconv.Itoa(i)+"]"); found {
+					return false
+				}
+			}
+		case fd.IsMap():
+			v.Map().Range(func(k protoreflect.MapKey, mv protoreflect.Value) bool {
+				field, found = nulIn(fd.MapValue(), mv, name)
+				if fd.MapKey().Kind() == protoreflect.StringKind && strings.IndexByte(k.String(), 0) >= 0 {
+					field, found = name, true
+				}
+				return !found
+			})
+		default:
+			field, found = nulIn(fd, v, name)
+		}
+		return !found
+	})
+	return field, found
+}
+
+func nulIn(fd protoreflect.FieldDescriptor, v protoreflect.Value, path string) (string, bool) {
+	switch fd.Kind() {
+	case protoreflect.StringKind:
+		return path, strings.IndexByte(v.String(), 0) >= 0
+	case protoreflect.MessageKind, protoreflect.GroupKind:
+		return findNUL(v.Message(), path)
+	}
+	return "", false
+}

@@ -1,0 +1,90 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"connectrpc.com/grpcreflect"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"castellan/internal/api/openapi"
+	"castellan/internal/api/transport"
+)
+
+// routes are all paths of the port. What is no probe or document is a call.
+func (s *Server) routes(calls http.Handler, metrics *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/healthz", healthz)
+	mux.HandleFunc("GET /debug/ready", s.ready)
+	mux.Handle("GET /debug/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("/openapi/", openapi.Handler())
+	mux.Handle("/", s.counted(seedPaths(calls)))
+	return mux
+}
+
+// healthz says that the process is up (contract section 7).
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok")) // a probe that has left needs no answer
+}
+
+// ready says whether the process can serve: whether its database answers (contract section 7).
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.db.Ping(r.Context()); err != nil {
+		s.log.WarnContext(r.Context(), "not ready", "error", err)
+		http.Error(w, "database not available", http.StatusPreconditionFailed)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode("ok") // a probe that has left needs no answer
+}
+
+// seedPaths serves the paths that the interface's documents print, /instances/..., as the
+// ones below /system/v1 that they stand for.
+func seedPaths(next http.Handler) http.Handler {
+	const printed, meant = "/instances/", "/system/v1/instances/"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.Path, printed); ok {
+			u := *r.URL
+			u.Path = meant + rest
+			if u.RawPath != "" {
+				u.RawPath = meant + strings.TrimPrefix(u.RawPath, printed)
+			}
+			c := r.Clone(r.Context())
+			c.URL = &u
+			r = c
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// readTimeout is how long a client may take to send a request. Streams are exempt by nature:
+// their requests are read at once.
+const readTimeout = 30 * time.Second
+
+// counted knows how many calls are in flight, so that background work can wait, and ends
+// those of clients that send too slowly.
+func (s *Server) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.inFlight.Add(1)
+		defer s.inFlight.Add(-1)
+		if !strings.HasPrefix(r.URL.Path, reflectionPrefix) {
+			// An error means that the connection has no deadline to set; net/http's always has.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// reflectionPrefix begins the paths of the reflection services, whose streams stay open.
+const reflectionPrefix = "/grpc.reflection."
+
+// mountReflection serves the descriptors of the named services, to anyone (contract section 3.2).
+func mountReflection(calls *transport.Registrar, services ...string) {
+	reflector := grpcreflect.NewStaticReflector(services...)
+	calls.Mount(grpcreflect.NewHandlerV1(reflector))
+	calls.Mount(grpcreflect.NewHandlerV1Alpha(reflector))
+}

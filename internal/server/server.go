@@ -1,0 +1,308 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"castellan/internal/api/dispatch"
+	"castellan/internal/api/health"
+	"castellan/internal/api/system"
+	"castellan/internal/api/transport"
+	"castellan/internal/app"
+	"castellan/internal/eventlog"
+	"castellan/internal/ident"
+	"castellan/internal/idgrant"
+	"castellan/internal/instance"
+	"castellan/internal/machinekey"
+	"castellan/internal/member"
+	"castellan/internal/once"
+	"castellan/internal/org"
+	"castellan/internal/pat"
+	"castellan/internal/project"
+	"castellan/internal/provision"
+	"castellan/internal/store"
+	"castellan/internal/store/postgres"
+	"castellan/internal/store/sqlite"
+	"castellan/internal/systemuser"
+	"castellan/internal/user"
+	"castellan/internal/vault"
+
+	systemv1 "castellan/gen/zitadel/system/v1"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// Server is one node.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	db       store.DB
+	events   *eventlog.Log
+	users    *systemuser.Registry
+	once     *once.Book
+	keys     *vault.KeyPool
+	health   *health.Service
+	http     *http.Server
+	listener net.Listener
+	inFlight atomic.Int64
+	tracing  func(context.Context) error // ends tracing
+}
+
+// Nouns are all nouns the log knows.
+func Nouns() []eventlog.Kind {
+	return []eventlog.Kind{
+		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, member.Noun,
+	}
+}
+
+// New opens the database and the port; Serve then serves. version is shown to clients.
+//
+// It returns every fault of the configuration at once, or the error of the first thing that
+// could not be opened; then nothing stays open.
+func New(ctx context.Context, cfg Config, log *slog.Logger, version string) (_ *Server, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configuration:\n%w", err)
+	}
+	s := &Server{cfg: cfg, log: log, tracing: func(context.Context) error { return nil }}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	certificate, err := cfg.tls()
+	if err != nil {
+		return nil, err
+	}
+	if s.tracing, err = startTracing(ctx, cfg.TraceEndpoint, version); err != nil {
+		return nil, err
+	}
+	if s.db, err = openDB(ctx, cfg); err != nil {
+		return nil, err
+	}
+	keyring, err := s.keyring(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.compose(keyring, version); err != nil {
+		return nil, err
+	}
+	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	s.http.TLSConfig = certificate
+	return s, nil
+}
+
+// openDB opens the engine the URL names.
+func openDB(ctx context.Context, cfg Config) (store.DB, error) {
+	e, err := cfg.engine()
+	if err != nil {
+		return nil, err
+	}
+	if e.sqlite != "" {
+		return sqlite.Open(ctx, sqlite.Config{Path: e.sqlite})
+	}
+	return postgres.Open(ctx, postgres.Config{URL: e.url, MaxConns: cfg.DatabaseMaxConns})
+}
+
+// keyring loads the master key. A new one is made for a new database only: one that holds
+// instances cannot be read with it.
+func (s *Server) keyring(ctx context.Context) (*vault.Keyring, error) {
+	used, err := instance.Any(ctx, s.db)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(s.cfg.MasterKeyFile); used && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("masterKeyFile: %s is missing, and the database holds instances that only the key in it can open",
+			s.cfg.MasterKeyFile)
+	}
+	master, err := vault.LoadMasterKey(s.cfg.MasterKeyFile, rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("masterKeyFile: %w", err)
+	}
+	keyring := vault.NewKeyring(master, rand.Reader)
+	if err := keyring.Check(ctx, s.db); err != nil {
+		return nil, fmt.Errorf("masterKeyFile: %w", err)
+	}
+	return keyring, nil
+}
+
+// compose builds every ring out of the inner ones.
+func (s *Server) compose(keyring *vault.Keyring, version string) error {
+	cfg, clock := s.cfg, ident.SystemClock{}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	s.events = eventlog.New(s.db, keyring, clock, Nouns()...)
+	s.once = once.NewBook(keyring, clock)
+	s.keys = vault.NewKeyPool(vault.KeyPoolConfig{
+		Size: cfg.KeyPoolSize,
+		Busy: func() bool { return s.inFlight.Load() > 0 },
+	})
+	var err error
+	issuer := systemuser.Issuer(cfg.ExternalSecure, cfg.ExternalDomain, cfg.ExternalPort)
+	s.users, err = systemuser.NewRegistry(cfg.SystemUsers, issuer, clock)
+	if err != nil {
+		return err
+	}
+	setUp := &provision.Service{
+		DB:             s.db,
+		Log:            s.events,
+		Once:           s.once,
+		IDs:            ident.NewSource(idgrant.New(s.db), clock),
+		Clock:          clock,
+		Random:         rand.Reader,
+		Passwords:      vault.NewHasher(vault.HasherConfig{}),
+		Keys:           s.keys,
+		ExternalDomain: cfg.ExternalDomain,
+		Secure:         cfg.ExternalSecure,
+	}
+	calls := transport.New(transport.Config{
+		Logger: s.log,
+		Dispatcher: &dispatch.Dispatcher{
+			Users:          s.users,
+			Logger:         s.log,
+			Metrics:        dispatch.NewMetrics(metrics),
+			PublicServices: []string{health.ServiceName},
+		},
+	})
+	s.health = health.New(systemv1.SystemService_ServiceDesc.ServiceName)
+	systemv1.RegisterSystemServiceServer(calls, &system.Service{DB: s.db, Provision: setUp, Version: version})
+	healthv1.RegisterHealthServer(calls, s.health)
+	mountReflection(calls, systemv1.SystemService_ServiceDesc.ServiceName, health.ServiceName)
+
+	s.http = &http.Server{
+		Handler:           s.routes(calls.Handler(), metrics),
+		Protocols:         protocols(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// protocols are those of the one port (contract section 3.2).
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
+// Addr is the address the port listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// DB is the database, for tests that look at what a call has left.
+func (s *Server) DB() store.DB { return s.db }
+
+// Events is the log, for tests that look at what a call has left.
+func (s *Server) Events() *eventlog.Log { return s.events }
+
+// WarmUp returns when the pool of RSA keys is full, for benchmarks; Serve must be running.
+func (s *Server) WarmUp(ctx context.Context) error { return s.keys.WaitFull(ctx) }
+
+// Reload replaces the system users. With an error the old ones stay.
+func (s *Server) Reload(users []systemuser.Config) error {
+	if err := s.users.Reload(users); err != nil {
+		return err
+	}
+	s.log.Info("system users reloaded", "users", len(users))
+	return nil
+}
+
+// sweepInterval is how often answers past their window are forgotten.
+const sweepInterval = 10 * time.Minute
+
+// Serve serves until ctx ends, then finishes the requests in flight and closes everything.
+// It returns nil after an orderly end.
+func (s *Server) Serve(ctx context.Context) error {
+	defer s.close()
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.work(background)
+	}()
+	defer func() {
+		stop()
+		<-done
+	}()
+
+	failed := make(chan error, 1)
+	go func() {
+		if s.http.TLSConfig != nil {
+			failed <- s.http.ServeTLS(s.listener, "", "")
+			return
+		}
+		failed <- s.http.Serve(s.listener)
+	}()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.log.Info("stopping", "grace", s.cfg.ShutdownGrace)
+	s.health.Shutdown()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
+	defer cancel()
+	if err := s.http.Shutdown(grace); err != nil {
+		s.log.Warn("requests did not finish within the grace", "error", err)
+		return s.http.Close()
+	}
+	return nil
+}
+
+// work does what is not part of any request, until ctx ends.
+func (s *Server) work(ctx context.Context) {
+	filled := make(chan struct{})
+	go func() {
+		defer close(filled)
+		if err := s.keys.Run(ctx); err != nil {
+			s.log.Error("the pool of keys stopped; keys are made when asked for", "error", err)
+		}
+	}()
+	sweep := time.NewTicker(sweepInterval)
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			<-filled
+			return
+		case <-sweep.C:
+			if err := s.once.Sweep(ctx, s.db); err != nil && !errors.Is(err, context.Canceled) {
+				s.log.Warn("kept answers were not swept; trying again later", "error", err)
+			}
+		}
+	}
+}
+
+// close releases what New opened.
+func (s *Server) close() {
+	if s.listener != nil {
+		// Shutdown has closed it already, unless the server never served.
+		_ = s.listener.Close()
+	}
+	if s.db != nil {
+		if err := s.db.Close(); err != nil {
+			s.log.Error("the database did not close cleanly", "error", err)
+		}
+	}
+	flush, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := s.tracing(flush); err != nil {
+		s.log.Warn("the last traces were not sent", "error", err)
+	}
+}
