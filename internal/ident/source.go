@@ -32,12 +32,14 @@ type Grant struct {
 // Grants hands out grants. Implementations remember them where every node looks, so no
 // node needs to be configured with a number.
 type Grants interface {
-	// Claim returns a grant that covers now or starts as soon after it as possible.
+	// Claim returns a grant that covers now or starts as soon after it as possible. It must not
+	// be called in a transaction of the same database, nor must what calls it (see [Source]).
 	// It returns store.ErrUnavailable when the memory of grants cannot be reached.
 	Claim(ctx context.Context, now time.Time) (Grant, error)
 }
 
-// Source makes ids. It is safe for concurrent use.
+// Source makes ids. It is safe for concurrent use. Ids are made before a transaction begins,
+// not in it: now and then a grant has to be claimed, which is a transaction of its own.
 type Source struct {
 	grants Grants
 	clock  Clock
@@ -45,7 +47,7 @@ type Source struct {
 	mu      sync.Mutex
 	grant   Grant
 	last    int64 // milliseconds since Epoch of the newest id
-	counter int64
+	counter int64 // of the newest id
 }
 
 // NewSource returns a source that claims its first grant on first use.
@@ -53,8 +55,8 @@ func NewSource(grants Grants, clock Clock) *Source {
 	return &Source{grants: grants, clock: clock}
 }
 
-// Next returns n new ids in ascending order. It returns the error of [Grants.Claim] when a
-// grant is needed and none can be had; then no id was made.
+// Next returns n new ids in ascending order, above all that this source made before. It returns
+// the error of [Grants.Claim] when a grant is needed and none can be had; then it returns no id.
 func (s *Source) Next(ctx context.Context, n int) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,27 +71,34 @@ func (s *Source) Next(ctx context.Context, n int) ([]string, error) {
 	return ids, nil
 }
 
-// next makes one id; the caller holds mu.
+// next makes one id; the caller holds mu. Nothing is remembered of an id that could not be made.
 func (s *Source) next(ctx context.Context) (int64, error) {
-	now := s.clock.Now()
-	ms := max(now.Sub(Epoch).Milliseconds(), s.last)
+	// A clock that goes backwards makes ids go on from the newest, not back.
+	ms, counter := max(millis(s.clock.Now()), s.last), int64(0)
 	if ms == s.last {
-		s.counter++
-		if s.counter == 1<<counterBits {
-			ms++ // the counter of this millisecond is used up: borrow from the next
-		}
+		counter = s.counter + 1
 	}
-	if until := s.grant.Until.Sub(Epoch).Milliseconds(); s.grant.Until.IsZero() || ms >= until {
-		grant, err := s.grants.Claim(ctx, now)
-		if err != nil {
+	if counter == 1<<counterBits {
+		ms, counter = ms+1, 0 // the counter of this millisecond is used up: borrow from the next
+	}
+	grant := s.grant
+	if ms >= millis(grant.Until) {
+		// A new grant begins after the newest id, so that ids ascend even when the slot number falls.
+		// It is claimed for that time and not for the clock's, which may be behind: it would end
+		// before it could be used.
+		from := Epoch.Add(time.Duration(max(ms, s.last+1)) * time.Millisecond)
+		var err error
+		if grant, err = s.grants.Claim(ctx, from); err != nil {
 			return 0, fmt.Errorf("claim a slot for ids: %w", err)
 		}
-		s.grant = grant
-		// Strictly after the newest id, so that ids ascend even when the slot number falls.
-		ms = max(s.last+1, now.Sub(Epoch).Milliseconds(), grant.From.Sub(Epoch).Milliseconds())
+		ms, counter = max(millis(from), millis(grant.From)), 0
+		if ms >= millis(grant.Until) || grant.Slot < 0 || grant.Slot >= Slots {
+			return 0, fmt.Errorf("grant of slot %d from %s until %s is of no use", grant.Slot, grant.From, grant.Until)
+		}
 	}
-	if ms != s.last {
-		s.last, s.counter = ms, 0
-	}
-	return ms<<(slotBits+counterBits) | int64(s.grant.Slot)<<counterBits | s.counter, nil
+	s.grant, s.last, s.counter = grant, ms, counter
+	return ms<<(slotBits+counterBits) | int64(grant.Slot)<<counterBits | counter, nil
 }
+
+// millis counts a time in the unit of ids. The zero time, and all before the Epoch, is 0.
+func millis(t time.Time) int64 { return max(t.Sub(Epoch).Milliseconds(), 0) }

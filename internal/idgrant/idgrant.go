@@ -1,13 +1,18 @@
-// Package idgrant hands out the grants under which nodes make ids (docs/adr/0007-ids.md).
+// Package idgrant lets every node make ids without being given a number of its own: it remembers
+// in the database which slot may make ids until when.
 //
-// It owns the table id_grants, one row a slot, and the rule that grants of one slot never
-// overlap: a grant begins where the slot's last one ended, or now, whichever is later. What
-// an id looks like belongs to ident, whose Grants it implements. It needs no configuration
-// and nothing is given back: a slot is free again when its grant has run out.
+// It owns the table id_grants, which the first migration of each engine makes with a row for
+// each slot, and implements [ident.Grants], whose [ident.Source] is its only user. It does not
+// make ids.
+//
+// It guarantees that two grants of a slot never overlap, whatever the clocks of the nodes say: a
+// grant begins where the last one of its slot ended, or later. Grants are not given back; one
+// that is not used up runs out, and there are enough slots for that.
 package idgrant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,67 +20,66 @@ import (
 	"castellan/internal/store"
 )
 
-// Lease is how long a grant lasts. A node that stops leaves its slot unused for the rest of it.
+// Lease is how long a grant lasts. A node needs the database once in that time to go on making
+// ids; slots for [ident.Slots] nodes that start within it are enough.
 const Lease = 10 * time.Minute
 
-// Table hands out grants. It implements ident.Grants.
-type Table struct {
+// Grants implements [ident.Grants].
+type Grants struct {
 	db store.DB
 }
 
-var _ ident.Grants = (*Table)(nil)
+var _ ident.Grants = (*Grants)(nil)
 
-// New returns the grants of a database.
-func New(db store.DB) *Table { return &Table{db: db} }
+// New returns the grants remembered in db.
+func New(db store.DB) *Grants { return &Grants{db: db} }
 
-// claims is how many slots are looked at for one that is free now. Another node may take the
-// slot that was found while its row is being locked; what is locked then lies in the future.
-const claims = 8
-
-// Claim implements ident.Grants: the slot whose last grant ended first. It returns the errors
-// of store.DB.Update.
-func (t *Table) Claim(ctx context.Context, now time.Time) (ident.Grant, error) {
-	var g ident.Grant
-	err := t.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-		found, err := t.find(ctx, tx, now)
-		if err != nil {
-			return err
+// Claim implements [ident.Grants]: it takes the slot that has been free the longest, or when none
+// is free the one that will be first; the grant then begins in the future.
+//
+// It returns store.ErrUnavailable, ctx's error, or store.ErrNested when called in a transaction.
+func (g *Grants) Claim(ctx context.Context, now time.Time) (ident.Grant, error) {
+	var grant ident.Grant
+	err := g.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		for {
+			slot, until, err := firstFree(ctx, tx)
+			if err != nil {
+				return err
+			}
+			grant = ident.Grant{Slot: slot, From: now, Until: now.Add(Lease)}
+			if free := store.Time(until); free.After(now) {
+				grant.From, grant.Until = free, free.Add(Lease)
+			}
+			taken, err := take(ctx, tx, slot, until, store.Micros(grant.Until))
+			if taken || err != nil {
+				return err
+			}
+			// Another node took the slot between our two statements. Each time round one node
+			// succeeds, so this ends.
 		}
-		g = ident.Grant{Slot: found.slot, From: now}
-		if found.until.After(now) {
-			g.From = found.until
-		}
-		g.Until = g.From.Add(Lease)
-		return tx.Exec(ctx, `UPDATE id_grants SET granted_until = $2 WHERE slot = $1`,
-			int64(g.Slot), store.Micros(g.Until))
 	})
 	if err != nil {
-		return ident.Grant{}, fmt.Errorf("claim a slot for ids: %w", err)
+		return ident.Grant{}, fmt.Errorf("claim an id slot: %w", err)
 	}
-	return g, nil
+	return grant, nil
 }
 
-// slot is a row of the table.
-type slot struct {
-	slot  int
-	until time.Time
+// firstFree returns the slot whose last grant ends first, and when that is. It does not lock it:
+// a node that waited for the lock would find the slot taken far into the future.
+func firstFree(ctx context.Context, tx store.Tx) (slot int, until int64, err error) {
+	_, err = store.One(ctx, tx, func(row store.Scanner) (struct{}, error) {
+		return struct{}{}, row.Scan(&slot, &until)
+	}, `SELECT slot, granted_until FROM id_grants ORDER BY granted_until, slot LIMIT 1`)
+	return slot, until, err
 }
 
-// find locks the slot whose last grant ended first.
-func (t *Table) find(ctx context.Context, tx store.Tx, now time.Time) (s slot, err error) {
-	sql := `SELECT slot, granted_until FROM id_grants ORDER BY granted_until, slot LIMIT 1` + t.db.Dialect().ForUpdate
-	for range claims {
-		s, err = store.One(ctx, tx, scan, sql)
-		if err != nil || !s.until.After(now) {
-			return s, err
-		}
+// take extends a slot unless somebody else has, and reports whether it did.
+func take(ctx context.Context, tx store.Tx, slot int, until, newUntil int64) (bool, error) {
+	_, err := store.One(ctx, tx, func(row store.Scanner) (n int, err error) { return n, row.Scan(&n) },
+		`UPDATE id_grants SET granted_until = $1 WHERE slot = $2 AND granted_until = $3 RETURNING slot`,
+		newUntil, slot, until)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
 	}
-	return s, nil
-}
-
-func scan(row store.Scanner) (s slot, err error) {
-	var until int64
-	err = row.Scan(&s.slot, &until)
-	s.until = store.Time(until)
-	return s, err
+	return err == nil, err
 }

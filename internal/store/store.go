@@ -7,8 +7,18 @@
 //
 // SQL is written once, in the text both engines take: $1 parameters in any order,
 // ON CONFLICT, RETURNING, row values, IS NOT DISTINCT FROM. What differs is a named fragment
-// on [Dialect]. Times are stored as microseconds since 1970 (see [Micros]), ids as TEXT,
-// truth as 0/1 in SMALLINT or INTEGER columns read into Go bools.
+// on [Dialect]. Values are stored so that the same text and the same Go code fit both:
+//
+//	Go                    PostgreSQL           SQLite (STRICT)
+//	string, ids           TEXT COLLATE "C"     TEXT
+//	int64, int, uint64    BIGINT               INTEGER
+//	time (see [Micros])   BIGINT               INTEGER
+//	bool                  BOOLEAN              INTEGER, 0 or 1
+//	[]byte                BYTEA                BLOB
+//
+// COLLATE "C" makes PostgreSQL sort text by its bytes, as SQLite does, whatever the locale of
+// the database. A bool is written in SQL as TRUE or FALSE or as an argument, and tested by
+// its name alone (WHERE active), never compared with a number.
 package store
 
 import (
@@ -18,9 +28,16 @@ import (
 )
 
 // Querier reads. SQL texts must be constants: engines keep a prepared statement for each.
+//
+// Arguments are strings, integers, bools and []byte, named types of those, and pointers to
+// them; a nil pointer, a nil []byte and nil are NULL. Text must be valid UTF-8 without NUL,
+// an integer must fit int64; anything else is an error of the statement.
 type Querier interface {
-	// Query runs a statement that returns rows. The caller closes them.
-	// It returns ErrUnavailable when the database cannot be reached.
+	// Query runs a statement that returns rows. The caller closes them, or reads to the end.
+	// The reader of a [Tx] or a Snapshot holds one result at a time: the rows of a query must be
+	// closed before the next statement. Outside of them each open result occupies a connection
+	// of a bounded pool, so no second query is run before the first is closed.
+	// It returns ErrUnavailable when the database cannot be reached, or ctx's error.
 	Query(ctx context.Context, sql string, args ...any) (Rows, error)
 }
 
@@ -28,7 +45,9 @@ type Querier interface {
 type Rows interface {
 	Next() bool
 	// Scan copies the columns of the current row into dest: *string, *int64, *int, *uint64,
-	// *bool, *[]byte, and pointers to those for NULL.
+	// *bool, *[]byte, pointers to named types of those, and pointers to those for NULL
+	// (**string is set to nil). NULL into *[]byte is nil, an empty value is not. There is no
+	// conversion between text, numbers and truth: that is an error, as is a value out of range.
 	Scan(dest ...any) error
 	Err() error
 	Close()
@@ -39,6 +58,9 @@ type Rows interface {
 // A statement given to Exec may be run at once or held back and sent together with later
 // ones in a single round trip; its error then surfaces at the next Query or at commit. So a
 // command first reads all it needs, then writes.
+//
+// A statement that fails also fails the transaction: later statements return that error again,
+// and so does Update when fn returns nil nevertheless.
 type Tx interface {
 	Querier
 	// Exec queues a statement that returns no rows.
@@ -57,11 +79,13 @@ type DB interface {
 	// returns an error of fn or of the database, nothing of fn remains. Should the connection
 	// break during the commit itself, the outcome is unknown and ErrUnavailable is returned.
 	//
-	// fn may run more than once (after ErrSerialization, at most a few times), so it must have
-	// no effect but through tx, and it must not call Update itself. Slow work (hashing, key
-	// generation) belongs before Update: on SQLite there is one writer.
+	// fn may run more than once (after ErrSerialization or a connection lost before the commit, at
+	// most a few times), so it must have no effect but through tx. It must not call Update
+	// itself, which returns ErrNested. Slow work (hashing, key generation) belongs before Update:
+	// on SQLite there is one writer. A panic in fn rolls back and goes on to the caller.
 	//
-	// It returns the error of fn, a *ConflictError, ErrUnavailable, or ctx's error.
+	// It returns the error of fn, a *ConflictError, ErrUnavailable, or ctx's error; after
+	// ctx's error nothing of fn remains, unless ErrUnavailable is returned with it.
 	Update(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 	// Dialect returns the fragments in which the engines differ.
 	Dialect() *Dialect
@@ -100,6 +124,11 @@ var (
 	// ErrSerialization means the transaction lost a race and may be run again; Update does so
 	// itself a few times before it returns it.
 	ErrSerialization = errors.New("store: transaction lost a race")
+	// ErrNested is returned by an Update called with the ctx of another Update's fn. It is a
+	// mistake in the program: on SQLite it would wait for itself.
+	ErrNested = errors.New("store: Update called inside Update")
+	// ErrNewerSchema is returned when a database is opened that a newer program has migrated.
+	ErrNewerSchema = errors.New("store: the database has a newer schema than this program knows")
 )
 
 // ConflictError means that a row would break the uniqueness of a table.

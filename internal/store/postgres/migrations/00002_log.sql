@@ -20,6 +20,30 @@ CREATE TABLE events (
 
 CREATE INDEX events_in_order ON events (commit_id, log_number);
 
+-- Within an aggregate the order of the log is that of the sequences. A transaction gets its
+-- number when it first writes, so one that began early can append to what a later one has
+-- changed meanwhile, and would come before it in the log. It has lost a race: it is undone,
+-- and run again under a new number.
+-- +goose StatementBegin
+CREATE FUNCTION keep_event_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM events
+        WHERE instance_id = NEW.instance_id AND aggregate_type = NEW.aggregate_type
+          AND aggregate_id = NEW.aggregate_id AND sequence = NEW.sequence - 1
+          AND commit_id > NEW.commit_id
+    ) THEN
+        RAISE EXCEPTION 'a later transaction has appended to the same aggregate'
+            USING ERRCODE = 'serialization_failure';
+    END IF;
+    RETURN NEW;
+END
+$$;
+-- +goose StatementEnd
+
+CREATE TRIGGER events_keep_order BEFORE INSERT ON events
+    FOR EACH ROW WHEN (NEW.sequence > 1) EXECUTE FUNCTION keep_event_order();
+
 -- The key of each instance, sealed under the master key. Without its row nothing that the
 -- instance left in the log, or in a backup of the log, can be read.
 CREATE TABLE instance_keys (

@@ -1,0 +1,277 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"castellan/internal/store"
+)
+
+const (
+	// flushAt is how many statements are held back at most.
+	flushAt = 500
+	// rollbackLimit bounds how long undoing a transaction may take, whose ctx may have ended.
+	rollbackLimit = 5 * time.Second
+)
+
+// errRowsOpen means that a statement was run before the rows of the last one were closed.
+var errRowsOpen = errors.New("store: the rows of an earlier query are still open")
+
+// errRolledBack means that the server answered COMMIT with ROLLBACK.
+var errRolledBack = errors.New("postgres: the transaction had failed before its commit")
+
+// session is a transaction as its function sees it: it implements [store.Tx], and for a
+// snapshot [store.Querier].
+type session struct {
+	conn       *pgx.Conn
+	begin      string // how the transaction begins; sent with its first statement
+	begun      bool   // begin was sent
+	committing bool   // COMMIT was sent
+	done       bool   // COMMIT was answered
+	pending    *pgx.Batch
+	rows       *rows // open result
+	err        error // of the first statement that failed
+}
+
+func newSession(c *pgx.Conn, begin string) *session {
+	return &session{conn: c, begin: begin, pending: &pgx.Batch{}}
+}
+
+// ready says whether another statement may run.
+func (s *session) ready(ctx context.Context) error {
+	if s.err == nil {
+		s.err = ctx.Err()
+	}
+	if s.err != nil {
+		return s.err
+	}
+	if s.rows != nil {
+		return errRowsOpen
+	}
+	return nil
+}
+
+// Exec implements [store.Tx]: the statement is held back. Its arguments are copied, for the
+// caller may use them again.
+func (s *session) Exec(ctx context.Context, sql string, args ...any) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	args, err := bind(args)
+	if err != nil {
+		s.err = err
+		return err
+	}
+	for i, arg := range args {
+		if b, ok := arg.([]byte); ok {
+			args[i] = slices.Clone(b)
+		}
+	}
+	s.queue(sql, args)
+	if s.pending.Len() < flushAt {
+		return nil
+	}
+	results, _ := s.send(ctx)
+	if err := results.Close(); err != nil {
+		return s.fail(ctx, err)
+	}
+	return nil
+}
+
+// Query implements [store.Querier]: what is held back goes along.
+func (s *session) Query(ctx context.Context, sql string, args ...any) (store.Rows, error) {
+	if err := s.ready(ctx); err != nil {
+		return nil, err
+	}
+	r := &rows{ctx: ctx, conn: s.conn, session: s}
+	args, err := bind(args)
+	if err != nil {
+		s.err = err
+		return nil, err
+	}
+	if s.begun && s.pending.Len() == 0 {
+		r.rows, err = s.conn.Query(ctx, sql, args...)
+	} else {
+		s.queue(sql, args)
+		results, n := s.send(ctx)
+		if err = skip(results, n-1); err == nil {
+			r.rows, err = results.Query()
+		}
+		if err != nil {
+			_ = results.Close() // repeats err
+		}
+		r.batch = results
+	}
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	s.rows = r
+	return r, nil
+}
+
+// bind turns arguments into plain types, in a new slice. What could not be stored is found here:
+// the driver would only find it with the statement half sent, and give up the connection.
+func bind(args []any) ([]any, error) {
+	bound := make([]any, len(args))
+	for i, arg := range args {
+		var err error
+		if bound[i], err = store.Arg(arg); err != nil {
+			return nil, fmt.Errorf("argument $%d: %w", i+1, err)
+		}
+	}
+	return bound, nil
+}
+
+// queue holds a statement back; before the first goes the one that begins the transaction.
+func (s *session) queue(sql string, args []any) {
+	if !s.begun && s.pending.Len() == 0 {
+		s.pending.Queue(s.begin)
+	}
+	s.pending.Queue(sql, args...)
+}
+
+// send puts what is held back on the wire and returns the results that will come, n of them.
+func (s *session) send(ctx context.Context) (results pgx.BatchResults, n int) {
+	batch := s.pending
+	s.pending, s.begun = &pgx.Batch{}, true
+	return s.conn.SendBatch(ctx, batch), batch.Len()
+}
+
+// skip reads n results of statements that return no rows.
+func skip(results pgx.BatchResults, n int) error {
+	for range n {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commit sends what is held back, and COMMIT, in one round trip. A transaction without any
+// statement needs none.
+func (s *session) commit(ctx context.Context) error {
+	s.closeRows()
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	if !s.begun && s.pending.Len() == 0 {
+		return nil
+	}
+	s.queue("COMMIT", nil)
+	s.committing = true
+	results, n := s.send(ctx)
+	err := skip(results, n-1)
+	var tag pgconn.CommandTag
+	if err == nil {
+		tag, err = results.Exec()
+	}
+	if closeErr := results.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil && tag.String() != "COMMIT" {
+		err = errRolledBack
+	}
+	if err != nil {
+		return s.fail(ctx, err)
+	}
+	s.done = true
+	return nil
+}
+
+// rollback undoes a transaction that was not committed. When that cannot be said to the server
+// the connection is given up, which undoes it too.
+func (s *session) rollback() {
+	s.closeRows()
+	if s.done || !s.begun || s.conn.IsClosed() || s.conn.PgConn().TxStatus() == 'I' {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackLimit)
+	defer cancel()
+	if _, err := s.conn.Exec(ctx, "ROLLBACK"); err != nil {
+		_ = s.conn.Close(ctx) // the pool replaces it
+	}
+}
+
+// fail records the first error of the session and returns it.
+func (s *session) fail(ctx context.Context, err error) error {
+	s.err = translate(ctx, s.conn, err)
+	if errors.As(err, new(pgx.ErrPreprocessingBatch)) {
+		s.committing = false // nothing of the batch was sent
+	}
+	if s.committing && s.conn.IsClosed() {
+		s.err = unavailable(s.err) // even when ctx ended: the outcome is unknown
+	}
+	return s.err
+}
+
+// closeRows closes a result that was left open.
+func (s *session) closeRows() {
+	if s.rows != nil {
+		s.rows.Close()
+	}
+}
+
+// rows implements [store.Rows]. It occupies its connection until it is closed.
+type rows struct {
+	ctx    context.Context
+	conn   *pgx.Conn
+	rows   pgx.Rows
+	batch  pgx.BatchResults // the batch the rows ended, or nil
+	err    error
+	closed bool
+
+	// Who gets the connection back: the pool, or a session that goes on.
+	release func()
+	session *session
+}
+
+// Next implements [store.Rows].
+func (r *rows) Next() bool {
+	if !r.closed && r.rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+// Scan implements [store.Rows]. After an error the rows are closed.
+func (r *rows) Scan(dest ...any) error {
+	err := r.rows.Scan(dest...)
+	if err != nil {
+		r.Close()
+	}
+	return err
+}
+
+// Err implements [store.Rows].
+func (r *rows) Err() error { return r.err }
+
+// Close implements [store.Rows].
+func (r *rows) Close() {
+	if r.closed {
+		return
+	}
+	r.closed = true
+	r.rows.Close()
+	err := r.rows.Err()
+	if r.batch != nil {
+		if closeErr := r.batch.Close(); err == nil {
+			err = closeErr
+		}
+	}
+	if r.session != nil {
+		r.session.rows = nil
+		if err != nil {
+			r.err = r.session.fail(r.ctx, err)
+		}
+		return
+	}
+	r.err = translate(r.ctx, r.conn, err)
+	r.release()
+}
