@@ -71,8 +71,9 @@ const FollowBatch = 500
 // only when no transaction that could still put one before it is running, so a follower
 // that keeps the last position it was given, and resumes from there, misses none.
 //
-// handle is called with at least one event. tick makes Follow look again by itself, for
-// signals of other nodes that got lost; a second is a good interval.
+// handle is called with at least one event. tick makes Follow look again by itself: no signal
+// says that the transaction it waited for has rolled back, or was one of another database of
+// the same server, and a signal of another node may get lost. A second is a good interval.
 func (l *Log) Follow(ctx context.Context, after Position, tick <-chan time.Time,
 	handle func(ctx context.Context, events []Event) error,
 ) error {

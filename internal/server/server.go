@@ -150,6 +150,9 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 		Size: cfg.KeyPoolSize,
 		Busy: func() bool { return s.inFlight.Load() > 0 },
 	})
+	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "castellan_key_pool_keys", Help: "RSA keys that are ready to be taken.",
+	}, func() float64 { return float64(s.keys.Len()) }))
 	var err error
 	issuer := systemuser.Issuer(cfg.ExternalSecure, cfg.ExternalDomain, cfg.ExternalPort)
 	s.users, err = systemuser.NewRegistry(cfg.SystemUsers, issuer, clock)
