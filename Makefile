@@ -18,3 +18,55 @@ gen-check:
 		git diff --no-index --stat --exit-code $$made "$$fresh/$$made" || \
 		{ echo "$$made is not what make gen makes" >&2; exit 1; }; \
 	done
+
+# ---- the program ----------------------------------------------------------------------------
+
+# What `castellan version` shows; both also where there are no tags, and where there is no .git.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+
+.PHONY: build run
+
+# Builds bin/castellan: one static binary, without cgo.
+build:
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+		-ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" \
+		-o bin/castellan ./cmd/castellan
+
+# Builds, and runs a server with a first instance at http://localhost:8080, with its data in
+# castellan-data/.
+run: build
+	@exec ./bin/castellan dev
+
+# ---- checks ---------------------------------------------------------------------------------
+
+.PHONY: verify
+
+# Everything that is no test: formatting, vet, lint, races, generated code, vulnerabilities.
+verify: gen-check
+	@test -z "$$(gofmt -l $$(git ls-files '*.go' ':!gen'))" || { gofmt -l $$(git ls-files '*.go' ':!gen'); exit 1; }
+	go vet ./...
+	go tool -modfile=tools/go.mod golangci-lint run ./...
+	scripts/race.sh
+	scripts/vulnerabilities.sh
+
+# ---- performance ----------------------------------------------------------------------------
+
+.PHONY: bench
+
+# Measures the program against its targets, in some minutes, and writes docs/performance.md.
+# Needs Linux and a PostgreSQL server's programs. The machine should have nothing else to do.
+bench: build
+	go build -o bin/bench ./bench
+	bin/bench -castellan bin/castellan -out docs/performance.md
+
+# ---- help -----------------------------------------------------------------------------------
+
+.DEFAULT_GOAL := help
+.PHONY: help
+
+# Lists the targets.
+help:
+	@awk '/^# [^-]/ { text = text substr($$0, 2); next } \
+		/^[a-z][a-z-]*:/ { sub(/:.*/, ""); printf "  %-10s%s\n", $$0, text } \
+		{ text = "" }' $(MAKEFILE_LIST)

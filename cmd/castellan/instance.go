@@ -1,0 +1,316 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	authnv1 "castellan/gen/zitadel/authn/v1"
+	instancev1 "castellan/gen/zitadel/instance/v1"
+	systemv1 "castellan/gen/zitadel/system/v1"
+)
+
+// instanceCommand returns `castellan instance`.
+func (p *program) instanceCommand() *cobra.Command {
+	cmd := group(&cobra.Command{Use: "instance", Short: "Create instances and look at them, by the API of a server"})
+	cmd.AddCommand(p.createCommand(), p.getCommand())
+	return cmd
+}
+
+// getCommand returns `castellan instance get`.
+func (p *program) getCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "get ID",
+		Short:   "Show an instance and its domains",
+		Example: "  castellan instance get 123 --output json",
+		Args:    arguments("ID"),
+	}
+	at, output := addAccess(cmd), addOutput(cmd)
+	cmd.RunE = p.do(func(ctx context.Context, args []string) error {
+		c, err := p.client(at)
+		if err != nil {
+			return err
+		}
+		found, err := c.getInstance(ctx, args[0])
+		if err != nil {
+			return c.explain(err)
+		}
+		if *output == outputJSON {
+			return writeMessage(p.stdout, found)
+		}
+		return writeTable(p.stdout, instanceRows(found.GetInstance()))
+	})
+	return cmd
+}
+
+// instanceRows shows an instance as a table.
+func instanceRows(i *instancev1.InstanceDetail) []row {
+	rows := []row{
+		{"Instance", i.GetId()},
+		{"Name", i.GetName()},
+		{"State", strings.ToLower(strings.TrimPrefix(i.GetState().String(), "STATE_"))},
+		{"Version", i.GetVersion()},
+		{"Created", date(i.GetDetails().GetCreationDate())},
+		{"Changed", date(i.GetDetails().GetChangeDate())},
+	}
+	for _, d := range i.GetDomains() {
+		rows = append(rows, row{"Domain", domainText(d)})
+	}
+	return rows
+}
+
+// domainText is a domain with what is special about it.
+func domainText(d *instancev1.Domain) string {
+	var notes []string
+	if d.GetPrimary() {
+		notes = append(notes, "primary")
+	}
+	if d.GetGenerated() {
+		notes = append(notes, "generated")
+	}
+	if len(notes) == 0 {
+		return d.GetDomain()
+	}
+	return fmt.Sprintf("%s (%s)", d.GetDomain(), strings.Join(notes, ", "))
+}
+
+// date shows a time in UTC, empty when there is none.
+func date(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return ""
+	}
+	return t.AsTime().Format(time.RFC3339)
+}
+
+// newInstance is what the flags of `castellan instance create` say.
+type newInstance struct {
+	org, domain, language string
+
+	// The owner is a machine when machineUser is set. A time or a file for a credential asks
+	// for it as well as pat and machineKey do.
+	machineUser, machineName        string
+	pat, machineKey                 bool
+	patExpires, keyExpires, keyFile string
+
+	// The owner is a person when email is set: the one thing about people the API insists on.
+	email, humanUser                   string
+	firstName, lastName, humanLanguage string
+	emailVerified, passwordChange      bool
+	// At most one of the two ways to give a password. There is no flag for the password itself:
+	// arguments can be seen by all users of a machine, and stay in the history of the shell.
+	passwordStdin, passwordPrompt bool
+
+	idempotencyKey string
+}
+
+// createCommand returns `castellan instance create`.
+func (p *program) createCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Create an instance with its owner",
+		Long: `create makes an instance and prints its id and the secrets of its owner, which cannot be had again
+later. The owner is a machine (--machine-user) or a person (--email).
+
+Every call carries an idempotency key: repeated with the same one and the same flags within a day,
+it returns the first answer instead of making another instance. A password is read from standard
+input or the terminal, never from an argument. Times are RFC 3339 or a duration from now.`,
+		Example: `  castellan instance create Acme --machine-user owner --pat --machine-key-file owner-key.json
+  castellan instance create Acme --email ada@example.com --first-name Ada --last-name Lovelace --password-prompt`,
+		Args: arguments("NAME"),
+	}
+	n := &newInstance{}
+	n.addFlags(cmd)
+	at, output := addAccess(cmd), addOutput(cmd)
+	cmd.RunE = p.do(func(ctx context.Context, args []string) error {
+		request, err := p.createRequest(args[0], n)
+		if err != nil {
+			return err
+		}
+		c, err := p.client(at)
+		if err != nil {
+			return err
+		}
+		made, err := n.create(ctx, c, request)
+		if err != nil {
+			return err
+		}
+		if *output == outputJSON {
+			return writeMessage(p.stdout, made)
+		}
+		return writeTable(p.stdout, n.rows(made))
+	})
+	return cmd
+}
+
+// addFlags gives cmd the flags of n.
+func (n *newInstance) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&n.org, "org", "", "`name` of the first organization, default that of the instance")
+	f.StringVar(&n.domain, "domain", "", "`domain` beside the generated one; it becomes the primary one")
+	f.StringVar(&n.language, "language", "", "default `language` of the instance, such as en")
+
+	f.StringVar(&n.machineUser, "machine-user", "", "the owner is a machine with this user `name`")
+	f.StringVar(&n.machineName, "machine-name", "", "`name` to show for the machine, default its user name")
+	f.BoolVar(&n.pat, "pat", false, "make a personal access token for the machine")
+	f.StringVar(&n.patExpires, "pat-expires", "", "make a token that ends at this `time`")
+	f.BoolVar(&n.machineKey, "machine-key", false, "make a key for the machine and print it")
+	f.StringVar(&n.keyExpires, "machine-key-expires", "", "make a key that ends at this `time`")
+	f.StringVar(&n.keyFile, "machine-key-file", "", "make a key and write it to this new `file`, mode 0600")
+
+	f.StringVar(&n.email, "email", "", "the owner is a person with this email `address`")
+	f.BoolVar(&n.emailVerified, "email-verified", false, "the address is known to be right")
+	f.StringVar(&n.humanUser, "human-user", "", "user `name` of the person")
+	f.StringVar(&n.firstName, "first-name", "", "first `name` of the person")
+	f.StringVar(&n.lastName, "last-name", "", "last `name` of the person")
+	f.StringVar(&n.humanLanguage, "human-language", "", "preferred `language` of the person")
+	f.BoolVar(&n.passwordStdin, "password-stdin", false, "read the person's password from the first line of standard input")
+	f.BoolVar(&n.passwordPrompt, "password-prompt", false, "ask for the person's password on the terminal")
+	f.BoolVar(&n.passwordChange, "password-change-required", false, "the person must choose another password at the first sign-in")
+
+	f.StringVar(&n.idempotencyKey, "idempotency-key", "", "`key` under which the call can be repeated, default a random one")
+	// A flag that does nothing for the kind of owner asked for is a mistake to tell of.
+	cmd.MarkFlagsMutuallyExclusive("machine-user", "email")
+	cmd.MarkFlagsMutuallyExclusive("password-stdin", "password-prompt")
+	for _, machine := range []string{"machine-name", "pat", "pat-expires", "machine-key", "machine-key-expires", "machine-key-file"} {
+		for _, human := range []string{"email", "human-user", "password-stdin", "password-prompt"} {
+			cmd.MarkFlagsMutuallyExclusive(machine, human)
+		}
+	}
+}
+
+// createRequest returns the request that n describes, with the password from where n says.
+func (p *program) createRequest(name string, n *newInstance) (*systemv1.CreateInstanceRequest, error) {
+	request := &systemv1.CreateInstanceRequest{
+		InstanceName: name, FirstOrgName: n.org, CustomDomain: n.domain, DefaultLanguage: n.language,
+	}
+	switch {
+	case n.machineUser != "":
+		machine, err := n.machine(p.clock.Now())
+		if err != nil {
+			return nil, err
+		}
+		request.Owner = &systemv1.CreateInstanceRequest_Machine_{Machine: machine}
+	case n.email != "":
+		human, err := p.human(n)
+		if err != nil {
+			return nil, err
+		}
+		request.Owner = &systemv1.CreateInstanceRequest_Human_{Human: human}
+	default:
+		return nil, usagef("the instance needs an owner: --machine-user NAME or --email ADDRESS")
+	}
+	return request, nil
+}
+
+// machine returns the machine that n describes. A credential without an end is one whose date is
+// left out (contract section 1.4).
+func (n *newInstance) machine(now time.Time) (*systemv1.CreateInstanceRequest_Machine, error) {
+	m := &systemv1.CreateInstanceRequest_Machine{UserName: n.machineUser, Name: cmp.Or(n.machineName, n.machineUser)}
+	if n.pat || n.patExpires != "" {
+		expires, err := expiry("--pat-expires", n.patExpires, now)
+		if err != nil {
+			return nil, err
+		}
+		m.PersonalAccessToken = &systemv1.CreateInstanceRequest_PersonalAccessToken{ExpirationDate: expires}
+	}
+	if n.machineKey || n.keyExpires != "" || n.keyFile != "" {
+		expires, err := expiry("--machine-key-expires", n.keyExpires, now)
+		if err != nil {
+			return nil, err
+		}
+		m.MachineKey = &systemv1.CreateInstanceRequest_MachineKey{Type: authnv1.KeyType_KEY_TYPE_JSON, ExpirationDate: expires}
+	}
+	return m, nil
+}
+
+// expiry reads a time, or a duration from now; nil when text is empty.
+func expiry(flag, text string, now time.Time) (*timestamppb.Timestamp, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return timestamppb.New(now.Add(d)), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, usagef("%s must be a time such as 2030-12-31T00:00:00Z or a duration such as 720h, not %q", flag, text)
+	}
+	return timestamppb.New(t), nil
+}
+
+// human returns the person that n describes. Which names are needed the server decides, so that
+// its rules are not written down twice.
+func (p *program) human(n *newInstance) (*systemv1.CreateInstanceRequest_Human, error) {
+	password, given, err := p.password(n)
+	if err != nil {
+		return nil, err
+	}
+	h := &systemv1.CreateInstanceRequest_Human{
+		UserName: n.humanUser,
+		Email:    &systemv1.CreateInstanceRequest_Email{Email: n.email, IsEmailVerified: n.emailVerified},
+		Profile: &systemv1.CreateInstanceRequest_Profile{
+			FirstName: n.firstName, LastName: n.lastName, PreferredLanguage: n.humanLanguage,
+		},
+	}
+	if given {
+		h.Password = &systemv1.CreateInstanceRequest_Password{Password: password, PasswordChangeRequired: n.passwordChange}
+	}
+	return h, nil
+}
+
+// create makes the call. The file for the key is made before it: a secret that is shown once
+// must not find its place taken.
+func (n *newInstance) create(ctx context.Context, c *client, request *systemv1.CreateInstanceRequest) (_ *systemv1.CreateInstanceResponse, err error) {
+	if n.keyFile != "" {
+		if err := createFile(n.keyFile, nil, 0o600); err != nil {
+			return nil, fmt.Errorf("--machine-key-file: %w", err)
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, os.Remove(n.keyFile))
+			}
+		}()
+	}
+	// Nothing is tried twice by itself; the key lets the operator do it safely.
+	key := cmp.Or(n.idempotencyKey, rand.Text())
+	again := fmt.Sprintf("; repeat with --idempotency-key %s, so that there will be no second instance", quote(key))
+	made, err := c.createInstance(ctx, key, request)
+	if err != nil {
+		if outcomeUnknown(err) {
+			return nil, fmt.Errorf("%w%s", c.explain(err), again)
+		}
+		return nil, c.explain(err)
+	}
+	if n.keyFile != "" {
+		if err := replaceFile(n.keyFile, made.GetMachineKey()); err != nil {
+			return nil, fmt.Errorf("the instance %s was created, but its key not saved: %w%s", made.GetInstanceId(), err, again)
+		}
+	}
+	return made, nil
+}
+
+// rows shows a new instance and its owner's secrets. A key that is in a file is not shown again.
+func (n *newInstance) rows(made *systemv1.CreateInstanceResponse) []row {
+	rows := []row{
+		{"Instance", made.GetInstanceId()},
+		{"Organization", made.GetDetails().GetResourceOwner()},
+		{"Created", date(made.GetDetails().GetCreationDate())},
+	}
+	if made.GetPat() != "" {
+		rows = append(rows, row{"Token", made.GetPat()})
+	}
+	if n.keyFile != "" {
+		rows = append(rows, row{"Machine key", n.keyFile})
+	} else if len(made.GetMachineKey()) > 0 {
+		rows = append(rows, row{"Machine key", string(made.GetMachineKey())})
+	}
+	return rows
+}
