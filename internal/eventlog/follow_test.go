@@ -37,7 +37,12 @@ func (f *fixture) hold(instance ident.InstanceID, id string) held {
 				return err // reading, the engine has sent what it held back; rows come at the end
 			}
 			close(sent)
-			return <-h.end
+			select {
+			case err := <-h.end:
+				return err
+			case <-ctx.Done(): // the test has failed
+				return ctx.Err()
+			}
 		})
 	}()
 	select {

@@ -90,9 +90,12 @@ func (n *Noun[S]) check(p Payload) error {
 	return nil
 }
 
-// fold applies e and checks that the noun advanced its head: a state that forgets how far
-// it is would overwrite events it has not seen.
+// fold applies e, which must be the next event, and checks that the noun advanced its head: a
+// state that forgets how far it is would overwrite events it has not seen.
 func (n *Noun[S]) fold(s S, e Event) (S, error) {
+	if last := s.Stream().Sequence; e.Sequence != last+1 {
+		return s, fmt.Errorf("eventlog: %s %s/%d follows sequence %d", n.Type, e.Aggregate.ID, e.Sequence, last)
+	}
 	s = n.Apply(s, e)
 	if h := s.Stream(); h.Sequence != e.Sequence || h.ID != e.Aggregate.ID {
 		return s, fmt.Errorf("eventlog: %s did not advance its head at %s %s/%d",

@@ -21,7 +21,8 @@ const rebuildPage = 1000
 
 // Rebuild empties the tables of all nouns and folds the whole log into them again, within
 // tx. Instances whose key has been destroyed stay out. It returns the number of events
-// folded.
+// folded. Nothing may write meanwhile: where writers do not wait for each other, one that
+// updates a row which the rebuild replaces would update nothing.
 func (l *Log) Rebuild(ctx context.Context, tx store.Tx) (int, error) {
 	for _, name := range l.Tables() {
 		if err := tx.Exec(ctx, "DELETE FROM "+name); err != nil {

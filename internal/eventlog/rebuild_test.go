@@ -2,6 +2,7 @@ package eventlog_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -161,6 +162,29 @@ func TestDestroyedKey(t *testing.T) {
 		}
 		if rows := f.rows(); len(rows) != 2 {
 			f.Errorf("rows after the rebuild: %v, want those of instance 2 alone", rows)
+		}
+	})
+}
+
+// An event that is missing is not passed over.
+func TestRebuildRefusesAGap(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		f.instance("1")
+		f.begin("1", "a", "x", "y")
+		for sequence := range 2 {
+			undo := errors.New("undo")
+			err := f.db.Update(f.Context(), func(ctx context.Context, tx store.Tx) error {
+				if err := tx.Exec(ctx, `DELETE FROM events WHERE sequence = $1`, sequence+1); err != nil {
+					return err
+				}
+				if _, err := f.log.Rebuild(ctx, tx); err == nil {
+					f.Errorf("the events are folded without the one of sequence %d", sequence+1)
+				}
+				return undo
+			})
+			if !errors.Is(err, undo) {
+				f.Fatal(err)
+			}
 		}
 	})
 }

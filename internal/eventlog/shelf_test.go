@@ -73,8 +73,11 @@ const thingsDDL = `CREATE TABLE shelf_things (
  instance_id {text} NOT NULL, shelf_id {text} NOT NULL, thing {text} NOT NULL, note {text} NOT NULL,
  PRIMARY KEY (instance_id, shelf_id, thing)) {strict}`
 
-// A thing is on one shelf of an instance.
-const thingsIndex = `CREATE UNIQUE INDEX shelf_things_once ON shelf_things (instance_id, thing)`
+// A thing is on one shelf of an instance, and a note on one thing.
+const (
+	thingsIndex = `CREATE UNIQUE INDEX shelf_things_once ON shelf_things (instance_id, thing)`
+	notesIndex  = `CREATE UNIQUE INDEX shelf_notes_once ON shelf_things (instance_id, note) WHERE note <> ''`
+)
 
 // declareShelf returns the declaration of shelves; change makes it another.
 func declareShelf(change func(*eventlog.Noun[shelf])) *eventlog.Noun[shelf] {
@@ -155,7 +158,7 @@ func setup(t *testing.T, d *storetest.Database) *fixture {
 	f.log = f.newLog(shelves)
 	f.must(f.db.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
 		return errors.Join(tx.Exec(ctx, d.Engine.DDL(shelvesDDL)), tx.Exec(ctx, d.Engine.DDL(thingsDDL)),
-			tx.Exec(ctx, thingsIndex))
+			tx.Exec(ctx, thingsIndex), tx.Exec(ctx, notesIndex))
 	}))
 	return f
 }

@@ -18,13 +18,13 @@ import (
 
 // The size of the stress: bounded in count, and small enough for every run.
 const (
-	stressWriters = 8
-	stressWrites  = 25 // of each writer
-	stressHolders = 3
-	stressHolds   = 6  // of each holder
-	stressOvertak = 5  // commits that overtake a held write
-	stressKills   = 30 // of the follower
-	stressShelves = 5  // of each instance
+	stressWriters  = 8
+	stressWrites   = 25 // of each writer
+	stressHolders  = 3
+	stressHolds    = 6  // of each holder
+	stressOvertake = 5  // commits that overtake a held write
+	stressKills    = 30 // of the follower
+	stressShelves  = 5  // of each instance
 )
 
 var stressInstances = []ident.InstanceID{"1", "2", "3"}
@@ -180,7 +180,7 @@ func (s *stress) holder(number int, f *fixture) {
 		instance := stressInstances[i%len(stressInstances)]
 		id := fmt.Sprintf("held-%d-%d", number, i)
 		h := f.hold(instance, id)
-		s.ledger.overtaken(stressOvertak)
+		s.ledger.overtaken(stressOvertake)
 		if i%2 == 1 {
 			h.finish(errStop)
 			continue
@@ -276,7 +276,7 @@ func (s *stress) check(t *testing.T, kept []eventlog.Event) {
 		if before := kept[i-1].Position; !less(before, e.Position) {
 			t.Errorf("position %s follows %s", e.Position, before)
 		} else if before.Number > e.Position.Number {
-			overtaken++ // written before, committed after
+			overtaken++ // the two were written in the other order
 		}
 	}
 	for k := range s.ledger.committed {

@@ -67,6 +67,12 @@ func TestAdd(t *testing.T) {
 				CreatedAt: logtest.At(3), ChangedAt: logtest.At(4),
 			}}},
 		},
+	})
+}
+
+func TestAddRefusals(t *testing.T) {
+	const generated = "acme-abc123.localhost"
+	logtest.Run(t, Noun, []logtest.Case[State]{
 		{Name: "no name", When: Add{Generated: generated}.when, Fault: refused("INST-092mid", "instance_name")},
 		{Name: "blank name", When: Add{Name: " \u2003\t"}.when, Fault: refused("INST-092mid", "instance_name")},
 		{

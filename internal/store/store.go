@@ -46,8 +46,9 @@ type Rows interface {
 	Next() bool
 	// Scan copies the columns of the current row into dest: *string, *int64, *int, *uint64,
 	// *bool, *[]byte, pointers to named types of those, and pointers to those for NULL
-	// (**string is set to nil). NULL into *[]byte is nil, an empty value is not. There is no
-	// conversion between text, numbers and truth: that is an error, as is a value out of range.
+	// (**string is set to nil). NULL into *[]byte is nil, an empty value is not. A value out of
+	// range is an error, and so may be every conversion between text, numbers and truth: do not
+	// count on any. After an error the rows are closed, and Err returns it too.
 	Scan(dest ...any) error
 	Err() error
 	Close()
@@ -72,7 +73,8 @@ type Tx interface {
 type DB interface {
 	// Query of a DB runs outside any transaction and sees everything committed before it began.
 	Querier
-	// Snapshot runs fn with a reader that sees one moment throughout.
+	// Snapshot runs fn with a reader that sees one moment throughout, that of its first query. fn
+	// reads with q alone: every other method takes another connection of the same pool.
 	Snapshot(ctx context.Context, fn func(ctx context.Context, q Querier) error) error
 	// Update runs fn in a transaction and commits it durably when fn returns nil. When Update
 	// returns nil, every read on every node that starts afterwards sees the change; when it
@@ -80,8 +82,8 @@ type DB interface {
 	// break during the commit itself, the outcome is unknown and ErrUnavailable is returned.
 	//
 	// fn may run more than once (after ErrSerialization or a connection lost before the commit, at
-	// most a few times), so it must have no effect but through tx. It must not call Update
-	// itself, which returns ErrNested. Slow work (hashing, key generation) belongs before Update:
+	// most a few times), so it must have no effect but through tx, and read with tx alone. It must
+	// not call Update itself, which returns ErrNested. Slow work (hashing, key generation) belongs before Update:
 	// on SQLite there is one writer. A panic in fn rolls back and goes on to the caller.
 	//
 	// It returns the error of fn, a *ConflictError, ErrUnavailable, or ctx's error; after

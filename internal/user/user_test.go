@@ -82,6 +82,11 @@ func TestAddHuman(t *testing.T) {
 				p.PreferredLanguage = "de-CH"
 			}),
 		},
+	})
+}
+
+func TestAddHumanRefusals(t *testing.T) {
+	logtest.Run(t, Noun, []logtest.Case[State]{
 		{
 			Name: "no first name", When: human(func(a *AddHuman) { a.FirstName = "" }),
 			Fault: refused("USER-UCej2", "human.profile.first_name"),

@@ -46,34 +46,39 @@ type Case[S eventlog.State] struct {
 	State *S
 }
 
-// Run decides each case in a subtest of its name.
+// Run checks each case in a subtest of its name.
 func Run[S eventlog.State](t *testing.T, n *eventlog.Noun[S], cases []Case[S]) {
 	t.Helper()
 	for _, c := range cases {
-		t.Run(c.Name, func(t *testing.T) {
-			got, err := c.When(Fold(t, n, c.Given...))
-			if c.Fault != nil {
-				CheckRefusal(t, err, *c.Fault)
-				if got != nil {
-					t.Errorf("refused, yet decided %v", got)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatalf("refused: %v", err)
-			}
-			if diff := cmp.Diff(c.Then, got); diff != "" {
-				t.Fatalf("other events than expected (-want +got):\n%s", diff)
-			}
-			after := Fold(t, n, append(append([]eventlog.Payload(nil), c.Given...), got...)...)
-			if c.State != nil {
-				want := *c.State
-				reflect.ValueOf(&want).Elem().FieldByName("Head").Set(reflect.ValueOf(after.Stream()))
-				if diff := cmp.Diff(want, after); diff != "" {
-					t.Errorf("other state than expected (-want +got):\n%s", diff)
-				}
-			}
-		})
+		t.Run(c.Name, func(t *testing.T) { Check(t, n, c) })
+	}
+}
+
+// Check fails t unless the decision of c ends as expected.
+func Check[S eventlog.State](t testing.TB, n *eventlog.Noun[S], c Case[S]) {
+	t.Helper()
+	got, err := c.When(Fold(t, n, c.Given...))
+	if c.Fault != nil {
+		CheckRefusal(t, err, *c.Fault)
+		if got != nil {
+			t.Errorf("refused, yet decided %v", got)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatalf("refused: %v", err)
+	}
+	if diff := cmp.Diff(c.Then, got); diff != "" {
+		t.Fatalf("other events than expected (-want +got):\n%s", diff)
+	}
+	after := Fold(t, n, append(append([]eventlog.Payload(nil), c.Given...), got...)...)
+	if c.State == nil {
+		return
+	}
+	want := *c.State
+	reflect.ValueOf(&want).Elem().FieldByName("Head").Set(reflect.ValueOf(after.Stream()))
+	if diff := cmp.Diff(want, after); diff != "" {
+		t.Errorf("other state than expected (-want +got):\n%s", diff)
 	}
 }
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -119,9 +120,9 @@ func upToDate(ctx context.Context, c *pgx.Conn, newest int64) (bool, error) {
 }
 
 // apply runs the missing migrations on connections of its own.
-func apply(ctx context.Context, cfg *pgx.ConnConfig, migrations fs.FS) error {
+func apply(ctx context.Context, cfg *pgx.ConnConfig, migrations fs.FS) (err error) {
 	db := stdlib.OpenDB(*cfg.Copy())
-	defer db.Close() // nothing is lost: every migration was committed or has failed
+	defer func() { err = errors.Join(err, db.Close()) }()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations,
 		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true), goose.WithTableName(versionTable))
 	if err != nil {

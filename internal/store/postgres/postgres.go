@@ -153,7 +153,7 @@ func (d *DB) Snapshot(ctx context.Context, fn func(ctx context.Context, q store.
 	}
 	defer c.Release()
 	s := newSession(c.Conn(), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-	defer s.rollback()
+	defer s.end()
 	return fn(ctx, s)
 }
 
@@ -187,7 +187,7 @@ func (d *DB) try(ctx, inner context.Context, fn func(context.Context, store.Tx) 
 	}
 	defer c.Release()
 	s := newSession(c.Conn(), "BEGIN ISOLATION LEVEL READ COMMITTED")
-	defer s.rollback() // also when fn panics; does nothing after a commit
+	defer s.end() // also when fn panics
 	if err = fn(inner, s); err == nil {
 		err = s.commit(ctx)
 	}

@@ -317,7 +317,11 @@ func TestRoundTrips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	mustExec(t, db, `CREATE TABLE x (id BIGINT)`)
 	insert := func(ctx context.Context, tx store.Tx) error { return tx.Exec(ctx, `INSERT INTO x (id) VALUES ($1)`, 1) }
 	count := func(ctx context.Context, q store.Querier) error {

@@ -23,6 +23,9 @@ const (
 // errRowsOpen means that a statement was run before the rows of the last one were closed.
 var errRowsOpen = errors.New("store: the rows of an earlier query are still open")
 
+// errOver means that a transaction or snapshot was used after its function had returned.
+var errOver = errors.New("store: the transaction is over")
+
 // errRolledBack means that the server answered COMMIT with ROLLBACK.
 var errRolledBack = errors.New("postgres: the transaction had failed before its commit")
 
@@ -37,6 +40,7 @@ type session struct {
 	pending    *pgx.Batch
 	rows       *rows // open result
 	err        error // of the first statement that failed
+	over       bool  // the connection is somebody else's again
 }
 
 func newSession(c *pgx.Conn, begin string) *session {
@@ -45,6 +49,9 @@ func newSession(c *pgx.Conn, begin string) *session {
 
 // ready says whether another statement may run.
 func (s *session) ready(ctx context.Context) error {
+	if s.over {
+		return errOver
+	}
 	if s.err == nil {
 		s.err = ctx.Err()
 	}
@@ -184,10 +191,11 @@ func (s *session) commit(ctx context.Context) error {
 	return nil
 }
 
-// rollback undoes a transaction that was not committed. When that cannot be said to the server
-// the connection is given up, which undoes it too.
-func (s *session) rollback() {
+// end refuses further use, and undoes a transaction that was not committed. When that cannot be
+// said to the server the connection is given up, which undoes it too.
+func (s *session) end() {
 	s.closeRows()
+	s.over = true
 	if s.done || !s.begun || s.conn.IsClosed() || s.conn.PgConn().TxStatus() == 'I' {
 		return
 	}

@@ -18,6 +18,9 @@ var errClosed = fmt.Errorf("%w: closed", store.ErrUnavailable)
 // PostgreSQL cannot do that on one connection, so here it is refused too.
 var errRowsOpen = errors.New("store: the rows of an earlier query are still open")
 
+// errOver means that a transaction or snapshot was used after its function had returned.
+var errOver = errors.New("store: the transaction is over")
+
 // unavailable marks err as a failure of the database.
 func unavailable(err error) error {
 	if errors.Is(err, store.ErrUnavailable) {

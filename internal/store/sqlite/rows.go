@@ -53,8 +53,20 @@ func (r *rows) fail(err error) {
 	r.Close()
 }
 
+// errNoRow means that Scan was called without a row to scan.
+var errNoRow = errors.New("sqlite: scan without a row")
+
 // Scan implements [store.Rows].
-func (r *rows) Scan(dest ...any) error { return scan(r.values, dest) }
+func (r *rows) Scan(dest ...any) error {
+	if r.closed {
+		return errNoRow
+	}
+	err := scan(r.values, dest)
+	if err != nil {
+		r.fail(err)
+	}
+	return err
+}
 
 // Err implements [store.Rows].
 func (r *rows) Err() error { return r.err }
@@ -80,10 +92,14 @@ type session struct {
 	conn *conn
 	rows *rows // open result
 	err  error // of the first statement that failed
+	over bool  // the connection is somebody else's again
 }
 
 // ready says whether another statement may run.
 func (s *session) ready(ctx context.Context) error {
+	if s.over {
+		return errOver
+	}
 	if s.err == nil {
 		s.err = ctx.Err()
 	}
@@ -119,9 +135,10 @@ func (s *session) Exec(ctx context.Context, sql string, args ...any) error {
 	return s.err
 }
 
-// closeRows closes a result that was left open.
-func (s *session) closeRows() {
+// end closes a result that was left open, and refuses further use.
+func (s *session) end() {
 	if s.rows != nil {
 		s.rows.Close()
 	}
+	s.over = true
 }

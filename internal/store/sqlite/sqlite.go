@@ -124,7 +124,7 @@ func (d *DB) Snapshot(ctx context.Context, fn func(ctx context.Context, q store.
 	}
 	s := &session{conn: c}
 	defer func() {
-		s.closeRows()
+		s.end()
 		if err := c.exec("COMMIT"); err != nil {
 			d.readers.drop(c)
 			return

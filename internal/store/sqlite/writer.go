@@ -85,7 +85,7 @@ func (w *writer) update(ctx, inner context.Context, fn func(context.Context, sto
 func (t *turn) take(ctx context.Context, fn func(context.Context, store.Tx) error) {
 	err := errAborted
 	defer func() {
-		t.session.closeRows()
+		t.session.end()
 		if t.nested {
 			err = t.endSavepoint(err)
 		}

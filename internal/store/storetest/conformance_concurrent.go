@@ -30,6 +30,7 @@ var concurrencyCases = []conformanceCase{
 	{"LogOrderIsCommitOrder", logOrderIsCommitOrder},
 }
 
+// noUpdateIsLost reads, adds one and writes, from many at once.
 func noUpdateIsLost(s *suite) {
 	const writers, rounds = 8, 25
 	s.mustExec(insert, "counter", 0)
@@ -56,6 +57,7 @@ func noUpdateIsLost(s *suite) {
 	}
 }
 
+// writersDoNotWait commits a transaction while another, on another row, is open.
 func writersDoNotWait(s *suite) {
 	a := s.hold("a")
 	b := spawn(func() error { return s.exec(insert, "b", 1) })
@@ -107,6 +109,7 @@ func deadlockIsRetried(s *suite) {
 	}
 }
 
+// cancelledBefore runs nothing.
 func cancelledBefore(s *suite) {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
@@ -122,6 +125,7 @@ func cancelledBefore(s *suite) {
 	s.mustBe(err, context.Canceled)
 }
 
+// cancelledInside ends the ctx after a write.
 func cancelledInside(s *suite) {
 	for name, rest := range map[string]func(ctx context.Context, tx store.Tx) error{
 		"and returns":      func(context.Context, store.Tx) error { return nil },
@@ -178,6 +182,7 @@ func cancelEndsWaiting(s *suite) {
 	}
 }
 
+// cancelEndsReading ends the ctx in the middle of many rows.
 func cancelEndsReading(s *suite) {
 	for i := range 3 {
 		s.mustExec(insert, key(i), i)
@@ -270,6 +275,7 @@ func (s *suite) meet(fate, id string) (err error) {
 	})
 }
 
+// snapshotIsOneMoment commits while a snapshot is being read.
 func snapshotIsOneMoment(s *suite) {
 	s.mustExec(insert, "a", 1)
 	err := s.db.Snapshot(s.Context(), func(ctx context.Context, q store.Querier) error {
@@ -318,6 +324,7 @@ func (s *suite) countTo(end int64) {
 	}
 }
 
+// commitIsSignalled has two followers and one who does not listen.
 func commitIsSignalled(s *suite) {
 	s.mustExec(insert, "counter", 0)
 	followers := []<-chan error{s.follow(s.db, 100), s.follow(s.db, 100)}
@@ -333,6 +340,7 @@ func commitIsSignalled(s *suite) {
 	s.countTo(1)
 }
 
+// nodesHearEachOther follows on another node.
 func nodesHearEachOther(s *suite) {
 	if !s.engine.MultiNode {
 		s.Skip("one node")

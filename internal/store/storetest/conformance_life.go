@@ -30,6 +30,7 @@ func (s *suite) another() store.DB {
 	return db
 }
 
+// closeWaits closes while a transaction is open, which must still be able to commit.
 func closeWaits(s *suite) {
 	db := s.another()
 	open, release := make(chan struct{}), make(chan struct{})
@@ -63,6 +64,7 @@ func closeWaits(s *suite) {
 	}
 }
 
+// closedIsUnavailable uses everything after Close.
 func closedIsUnavailable(s *suite) {
 	db := s.another()
 	signal, stop := db.Committed()
@@ -97,6 +99,7 @@ func closedIsUnavailable(s *suite) {
 	}
 }
 
+// reopeningKeepsData opens again and again.
 func reopeningKeepsData(s *suite) {
 	s.mustExec(insert, "a", 1)
 	if err := s.db.Close(); err != nil {
@@ -119,6 +122,7 @@ func reopeningKeepsData(s *suite) {
 	}
 }
 
+// newerSchemaIsRefused opens what a later program has migrated.
 func newerSchemaIsRefused(s *suite) {
 	s.mustExec(`INSERT INTO schema_version (version_id, is_applied) VALUES ($1, $2)`, 99999, true)
 	if err := s.db.Close(); err != nil {

@@ -25,8 +25,10 @@ var transactionCases = []conformanceCase{
 	{"ArgumentsMayBeReused", argumentsMayBeReused},
 	{"ManyStatements", manyStatements},
 	{"ReadsOwnWrites", readsOwnWrites},
+	{"OverIsOver", overIsOver},
 }
 
+// commitIsVisible reads after every commit, from another goroutine and another node.
 func commitIsVisible(s *suite) {
 	handles := map[string]store.DB{"the same handle": s.db}
 	if s.engine.MultiNode {
@@ -62,6 +64,7 @@ func spawnValue[T any](fn func() (T, error)) <-chan result[T] {
 	return c
 }
 
+// errorRollsBack fails before and after the writes have reached the database.
 func errorRollsBack(s *suite) {
 	for _, sent := range []bool{false, true} {
 		err := s.db.Update(s.Context(), func(ctx context.Context, tx store.Tx) error {
@@ -80,6 +83,7 @@ func errorRollsBack(s *suite) {
 	}
 }
 
+// conflictNamesTable breaks every kind of uniqueness, by statements held back and not.
 func conflictNamesTable(s *suite) {
 	s.mustExec(`INSERT INTO things (id, label) VALUES ('a', 'first')`)
 	s.mustExec(`INSERT INTO names (name) VALUES ('Alice')`)
@@ -112,6 +116,7 @@ func conflictNamesTable(s *suite) {
 	}
 }
 
+// conflictRollsBack looks for what a transaction wrote before its conflict.
 func conflictRollsBack(s *suite) {
 	s.mustExec(insert, "taken", 1)
 	err := s.db.Update(s.Context(), func(ctx context.Context, tx store.Tx) error {
@@ -123,6 +128,7 @@ func conflictRollsBack(s *suite) {
 	s.wantThings(1)
 }
 
+// failedStatementFailsTransaction ignores an error, which PostgreSQL would not allow.
 func failedStatementFailsTransaction(s *suite) {
 	s.mustExec(insert, "taken", 1)
 	err := s.db.Update(s.Context(), func(ctx context.Context, tx store.Tx) error {
@@ -141,6 +147,7 @@ func failedStatementFailsTransaction(s *suite) {
 	s.wantThings(1)
 }
 
+// wrongStatementIsNoOutage makes mistakes: a caller must not be told to try again later.
 func wrongStatementIsNoOutage(s *suite) {
 	check := func(what string, err error) {
 		var conflict *store.ConflictError
@@ -161,6 +168,7 @@ func wrongStatementIsNoOutage(s *suite) {
 	s.wantThings(1)
 }
 
+// panicRollsBack panics in a transaction and expects the same panic outside.
 func panicRollsBack(s *suite) {
 	for name, run := range map[string]func(fn func()) error{
 		"update": func(fn func()) error {
@@ -178,7 +186,7 @@ func panicRollsBack(s *suite) {
 	} {
 		func() {
 			defer func() {
-				if v := recover(); v != errMine {
+				if v, ok := recover().(error); !ok || !errors.Is(v, errMine) {
 					s.Errorf("%s: recovered %v, want the panic of the function", name, v)
 				}
 			}()
@@ -207,6 +215,7 @@ func goexitRollsBack(s *suite) {
 	s.wantThings(1)
 }
 
+// nestedUpdateIsRefused would wait for itself on an engine with one writer.
 func nestedUpdateIsRefused(s *suite) {
 	err := s.db.Update(s.Context(), func(ctx context.Context, _ store.Tx) error {
 		return s.db.Update(ctx, func(context.Context, store.Tx) error {
@@ -217,6 +226,7 @@ func nestedUpdateIsRefused(s *suite) {
 	s.mustBe(err, store.ErrNested)
 }
 
+// oneResultAtATime tries a second statement while rows are open, and leaves rows open.
 func oneResultAtATime(s *suite) {
 	for i := range 3 {
 		s.mustExec(insert, key(i), i)
@@ -253,6 +263,7 @@ func oneResultAtATime(s *suite) {
 	}
 }
 
+// argumentsMayBeReused changes arguments after Exec, while the statement may be held back.
 func argumentsMayBeReused(s *suite) {
 	err := s.db.Update(s.Context(), func(ctx context.Context, tx store.Tx) error {
 		data, args := []byte{0}, make([]any, 2)
@@ -303,6 +314,7 @@ func manyStatements(s *suite) {
 	s.wantThings(count)
 }
 
+// readsOwnWrites reads between writes, inside and outside.
 func readsOwnWrites(s *suite) {
 	err := s.db.Update(s.Context(), func(ctx context.Context, tx store.Tx) error {
 		for i := range 3 {
@@ -322,4 +334,32 @@ func readsOwnWrites(s *suite) {
 		s.Fatal(err)
 	}
 	s.wantThings(3)
+}
+
+// overIsOver keeps a transaction and a snapshot and uses them later, when their connections
+// serve others.
+func overIsOver(s *suite) {
+	var kept store.Tx
+	var reader store.Querier
+	err := errors.Join(
+		s.db.Update(s.Context(), func(ctx context.Context, tx store.Tx) error {
+			kept = tx
+			return tx.Exec(ctx, insert, "a", 1)
+		}),
+		s.db.Snapshot(s.Context(), func(_ context.Context, q store.Querier) error {
+			reader = q
+			return nil
+		}))
+	if err != nil {
+		s.Fatal(err)
+	}
+	if err := kept.Exec(s.Context(), insert, "b", 1); err == nil {
+		s.Error("a transaction writes after its end")
+	}
+	for what, q := range map[string]store.Querier{"transaction": kept, "snapshot": reader} {
+		if _, err := q.Query(s.Context(), `SELECT 1`); err == nil {
+			s.Errorf("a %s reads after its end", what)
+		}
+	}
+	s.wantThings(1)
 }

@@ -21,6 +21,7 @@ var valueCases = []conformanceCase{
 	{"NullNeedsAPointer", nullNeedsAPointer},
 	{"NamedTypes", namedTypes},
 	{"OutOfRangeIsAnError", outOfRangeIsAnError},
+	{"ScanErrorEndsTheRows", scanErrorEndsTheRows},
 	{"ImpossibleTextIsRefused", impossibleTextIsRefused},
 	{"TextSortsByBytes", textSortsByBytes},
 	{"Truth", truth},
@@ -67,6 +68,7 @@ func equal[T comparable](a, b *T) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
+// valuesComeBack stores the ends of every range.
 func valuesComeBack(s *suite) {
 	all := make([]byte, 256)
 	for i := range all {
@@ -113,6 +115,7 @@ func anyValueComesBack(s *suite) {
 	})
 }
 
+// nullNeedsAPointer scans NULL where there is no way to tell it from zero.
 func nullNeedsAPointer(s *suite) {
 	s.put(s, thing{id: "a"})
 	for column, dest := range map[string]any{"n": new(int64), "label": new(string), "yes": new(bool)} {
@@ -124,6 +127,7 @@ func nullNeedsAPointer(s *suite) {
 	}
 }
 
+// namedTypes are what ids are.
 func namedTypes(s *suite) {
 	type (
 		name  string
@@ -156,6 +160,7 @@ func namedTypes(s *suite) {
 	}
 }
 
+// outOfRangeIsAnError loses no digit in silence.
 func outOfRangeIsAnError(s *suite) {
 	s.mustExec(insert, "negative", -1)
 	s.mustExec(insert, "large", int64(math.MaxInt64))
@@ -171,6 +176,41 @@ func outOfRangeIsAnError(s *suite) {
 	}
 }
 
+// scanErrorEndsTheRows scans into the wrong type, in a transaction and outside.
+func scanErrorEndsTheRows(s *suite) {
+	for i := range 3 {
+		s.mustExec(insert, key(i), i)
+	}
+	check := func(ctx context.Context, q store.Querier) error {
+		rows, err := q.Query(ctx, `SELECT id FROM things`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		if !rows.Next() {
+			return errors.New("no rows")
+		}
+		if err := rows.Scan(new(bool)); err == nil {
+			s.Error("text was scanned into a bool")
+		}
+		if rows.Next() || rows.Err() == nil {
+			s.Errorf("the rows go on after the error, or forget it: %v", rows.Err())
+		}
+		if err := rows.Scan(new(string)); err == nil {
+			s.Error("scanned without a row")
+		}
+		return nil
+	}
+	if err := check(s.Context(), s.db); err != nil {
+		s.Error(err)
+	}
+	err := s.db.Update(s.Context(), func(ctx context.Context, tx store.Tx) error { return check(ctx, tx) })
+	if err == nil || errors.Is(err, store.ErrUnavailable) {
+		s.Errorf("Update returns %v, want the scan's error", err)
+	}
+}
+
+// impossibleTextIsRefused stores what PostgreSQL cannot: no engine may.
 func impossibleTextIsRefused(s *suite) {
 	for _, text := range []string{"nul\x00", "not \xff UTF-8", strings.Repeat("x", 100) + "\xc3"} {
 		if err := s.exec(insert, text, 1); err == nil || errors.Is(err, store.ErrUnavailable) {
@@ -184,6 +224,7 @@ func impossibleTextIsRefused(s *suite) {
 	s.wantThings(0)
 }
 
+// textSortsByBytes needs pages of a list to be the same on every engine.
 func textSortsByBytes(s *suite) {
 	words := []string{"b", "B", "a", "ä", "_", "a b", "ab", "10", "9", "Z", "é", "e\u0301"}
 	for _, w := range words {
@@ -200,6 +241,7 @@ func textSortsByBytes(s *suite) {
 	}
 }
 
+// truth is stored differently and must read the same.
 func truth(s *suite) {
 	s.mustExec(`INSERT INTO things (id, yes) VALUES ('argument', $1), ('literal', TRUE), ('no', $2), ('unknown', NULL)`, true, false)
 	for condition, want := range map[string]string{

@@ -36,15 +36,20 @@ var shared struct {
 // may call it from TestMain; without it the server stops by itself shortly after.
 func Main(m *testing.M) {
 	code := m.Run()
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.server != nil {
-		if err := shared.server.close(); err != nil {
-			fmt.Fprintln(os.Stderr, "stop the PostgreSQL server of the tests:", err)
-			code = max(code, 1)
-		}
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the PostgreSQL server of the tests:", err)
+		code = max(code, 1)
 	}
 	os.Exit(code)
+}
+
+func stop() error {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		return nil
+	}
+	return shared.server.close()
 }
 
 // PostgresURL returns the URL of a fresh, migrated PostgreSQL database, for tests, benchmarks and
@@ -56,6 +61,7 @@ func EmptyPostgresURL(t testing.TB) string { return freshURL(t, false) }
 
 func freshURL(t testing.TB, migrated bool) string {
 	t.Helper()
+	skipLeftOut(t, "postgres")
 	s, err := theServer()
 	if err != nil {
 		t.Fatal(err)
