@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -43,15 +44,16 @@ type violation interface {
 
 // violations flattens an error of the generated rules into paths and rules.
 func violations(err error, path string) []fault.Violation {
-	if many, ok := err.(interface{ AllErrors() []error }); ok {
+	var many interface{ AllErrors() []error }
+	if errors.As(err, &many) {
 		var all []fault.Violation
 		for _, e := range many.AllErrors() {
 			all = append(all, violations(e, path)...)
 		}
 		return all
 	}
-	v, ok := err.(violation)
-	if !ok {
+	var v violation
+	if !errors.As(err, &v) {
 		return nil
 	}
 	path = join(path, protoName(v.Field()))

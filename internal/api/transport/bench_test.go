@@ -153,7 +153,7 @@ func BenchmarkServerCPU(b *testing.B) {
 		c := systemv1.NewSystemServiceClient(conn)
 		measure(b, addr, func() func() {
 			return func() {
-				_, err := c.GetInstance(context.Background(), &systemv1.GetInstanceRequest{InstanceId: "268123456789012345"}) //nolint:staticcheck // deprecated by the contract
+				_, err := c.GetInstance(context.Background(), &systemv1.GetInstanceRequest{InstanceId: "268123456789012345"})
 				must(err)
 			}
 		})

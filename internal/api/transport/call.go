@@ -128,8 +128,8 @@ func (g *Registrar) rescue(ctx context.Context, call *Call, err *error) {
 	if p == nil {
 		return
 	}
-	if p == http.ErrAbortHandler { // the way to tell net/http to drop the connection
-		panic(p)
+	if e, ok := p.(error); ok && errors.Is(e, http.ErrAbortHandler) {
+		panic(p) // the way to tell net/http to drop the connection
 	}
 	g.config.Logger.ErrorContext(ctx, "panic in a call", "method", call.FullMethod,
 		"request_id", call.RequestID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
