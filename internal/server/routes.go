@@ -14,15 +14,24 @@ import (
 	"castellan/internal/api/transport"
 )
 
-// routes are all paths of the port. What is no probe or document is a call.
+// routes are all paths of the port. What is no probe or document is a call, and is not shown to
+// a ServeMux, which answers paths that are not clean with redirects: a call would be repeated, and
+// an unknown path would not be 404 (contract section 3.1).
 func (s *Server) routes(calls http.Handler, metrics *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/healthz", healthz)
 	mux.HandleFunc("GET /debug/ready", s.ready)
 	mux.Handle("GET /debug/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.Handle("/openapi/", openapi.Handler())
-	mux.Handle("/", s.counted(seedPaths(calls)))
-	return mux
+	calls = s.counted(seedPaths(calls))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path
+		if strings.HasPrefix(path, "/debug/") || strings.HasPrefix(path, "/openapi/") || path == "/openapi" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		calls.ServeHTTP(w, r)
+	})
 }
 
 // healthz says that the process is up (contract section 7).
@@ -65,12 +74,11 @@ func seedPaths(next http.Handler) http.Handler {
 // their requests are read at once.
 const readTimeout = 30 * time.Second
 
-// counted knows how many calls are in flight, so that background work can wait, and ends
-// those of clients that send too slowly.
+// counted knows when calls begin, so that background work can wait, and ends those of clients
+// that send too slowly.
 func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.inFlight.Add(1)
-		defer s.inFlight.Add(-1)
+		s.served.Add(1)
 		if !strings.HasPrefix(r.URL.Path, reflectionPrefix) {
 			// An error means that the connection has no deadline to set; net/http's always has.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))

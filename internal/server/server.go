@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -55,7 +56,7 @@ type Server struct {
 	health   *health.Service
 	http     *http.Server
 	listener net.Listener
-	inFlight atomic.Int64
+	served   atomic.Uint64               // calls that have begun
 	tracing  func(context.Context) error // ends tracing
 }
 
@@ -148,7 +149,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 	s.once = once.NewBook(keyring, clock)
 	s.keys = vault.NewKeyPool(vault.KeyPoolConfig{
 		Size: cfg.KeyPoolSize,
-		Busy: func() bool { return s.inFlight.Load() > 0 },
+		Busy: s.busy(),
 	})
 	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "castellan_key_pool_keys", Help: "RSA keys that are ready to be taken.",
@@ -194,6 +195,18 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return nil
+}
+
+// busy returns how the pool of keys asks whether the machine has better things to do: whether
+// a call has begun since it asked last. Streams that stay open are no work.
+func (s *Server) busy() func() bool {
+	var seen uint64
+	return func() bool {
+		served := s.served.Load()
+		busy := served != seen
+		seen = served
+		return busy
+	}
 }
 
 // protocols are those of the one port (contract section 3.2).
@@ -279,11 +292,18 @@ func (s *Server) work(ctx context.Context) {
 	}()
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
+	var rest quiet
+	look := time.NewTicker(quietTime)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			<-filled
 			return
+		case <-look.C:
+			if rest.begins(s.served.Load()) {
+				debug.FreeOSMemory()
+			}
 		case <-sweep.C:
 			if err := s.once.Sweep(ctx, s.db); err != nil && !errors.Is(err, context.Canceled) {
 				s.log.Warn("kept answers were not swept; trying again later", "error", err)
