@@ -214,14 +214,19 @@ func (l *Log) insert(ctx context.Context, tx store.Tx, sealer store.Sealer, e Ev
 		e.Owner, string(e.Actor), store.Micros(e.At), sealer.Seal(data, binding(e)))
 }
 
-// binding ties a sealed payload to its place, so that rows cannot be swapped unseen.
+// binding ties a sealed payload to its envelope, so that rows cannot be swapped, nor anything
+// they say be changed, unseen.
 func binding(e Event) []byte {
-	b := make([]byte, 0, 128)
-	for _, part := range []string{string(e.Instance), e.Aggregate.Type, e.Aggregate.ID, e.Type} {
+	b := make([]byte, 0, 192)
+	for _, part := range []string{
+		string(e.Instance), e.Aggregate.Type, e.Aggregate.ID, e.Type, e.Owner, string(e.Actor),
+	} {
 		b = strconv.AppendInt(b, int64(len(part)), 10)
 		b = append(b, ':')
 		b = append(b, part...)
 	}
+	b = strconv.AppendInt(b, store.Micros(e.At), 10)
+	b = append(b, ':')
 	return strconv.AppendUint(b, e.Sequence, 10)
 }
 

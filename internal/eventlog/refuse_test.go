@@ -25,6 +25,9 @@ var tamperings = map[string]string{
 	"other sequence": `UPDATE events SET sequence = 9 WHERE aggregate_id = 'a' AND sequence = 3`,
 	"other shelf":    `UPDATE events SET aggregate_id = 'c' WHERE aggregate_id = 'a' AND sequence = 3`,
 	"other noun":     `UPDATE events SET aggregate_type = 'rack' WHERE aggregate_id = 'a'`,
+	"other owner":    `UPDATE events SET owner = 'x' WHERE aggregate_id = 'a' AND sequence = 2`,
+	"other actor":    `UPDATE events SET actor = 'x' WHERE aggregate_id = 'a' AND sequence = 2`,
+	"other time":     `UPDATE events SET created_at = created_at - 1 WHERE aggregate_id = 'a' AND sequence = 2`,
 	"other instance": `UPDATE events SET instance_id = '2' WHERE aggregate_id = 'b'`,
 }
 
