@@ -77,8 +77,18 @@ func (p *program) serve(ctx context.Context, from sources) error {
 // untilSignal returns a context that ends with the first of the signals. From then on they do
 // what they do by default, so that a second one ends the program at once.
 func untilSignal(ctx context.Context, signals ...os.Signal) (_ context.Context, stop func()) {
-	ctx, stop = signal.NotifyContext(ctx, signals...)
-	context.AfterFunc(ctx, stop)
+	ctx, stop = context.WithCancel(ctx)
+	first := make(chan os.Signal, 1)
+	signal.Notify(first, signals...)
+	go func() {
+		select {
+		case <-first:
+		case <-ctx.Done():
+		}
+		// Before anything notices that ctx ends, or a second signal could be lost.
+		signal.Stop(first)
+		stop()
+	}()
 	return ctx, stop
 }
 

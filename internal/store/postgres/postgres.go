@@ -113,23 +113,45 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 	return pc, nil
 }
 
-// Query implements [store.Querier].
+// Query implements [store.Querier]. A query that is met by a broken connection, before its first
+// row, is run again: it only reads.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (store.Rows, error) {
 	args, err := bind(args)
 	if err != nil {
 		return nil, err
 	}
-	c, err := d.acquire(ctx)
-	if err != nil {
-		return nil, err
+	for attempt := 1; ; attempt++ {
+		c, err := d.acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r, err := query(ctx, c, sql, args)
+		if err == nil {
+			return r, nil
+		}
+		if !errors.Is(err, store.ErrUnavailable) || attempt == attempts || ctx.Err() != nil {
+			return nil, err
+		}
+		d.pool.Reset()
 	}
+}
+
+// query runs a query on a connection, which goes back to the pool with an error or when the rows
+// are closed. The first row is fetched, because an error may come in its place.
+func query(ctx context.Context, c *pgxpool.Conn, sql string, args []any) (*rows, error) {
 	r, err := c.Query(ctx, sql, args...)
+	x := &rows{rows: r, ctx: ctx, conn: c.Conn(), release: c.Release, fetched: true}
+	if err == nil {
+		if x.first = r.Next(); !x.first {
+			err = r.Err()
+		}
+	}
 	if err != nil {
 		err = translate(ctx, c.Conn(), err)
 		c.Release()
 		return nil, err
 	}
-	return &rows{rows: r, ctx: ctx, conn: c.Conn(), release: c.Release}, nil
+	return x, nil
 }
 
 // acquire takes a connection from the pool. One that has been idle for a second is tried
@@ -157,8 +179,8 @@ func (d *DB) Snapshot(ctx context.Context, fn func(ctx context.Context, q store.
 	return fn(ctx, s)
 }
 
-// updateAttempts is how often a transaction is run, at most.
-const updateAttempts = 5
+// attempts is how often a query or a transaction is run, at most.
+const attempts = 5
 
 // Update implements [store.DB]. fn is run again after a deadlock, and when the connection broke
 // before COMMIT was sent: in both cases nothing of it remains.
@@ -169,8 +191,11 @@ func (d *DB) Update(ctx context.Context, fn func(ctx context.Context, tx store.T
 	inner := context.WithValue(ctx, inUpdate{d}, true)
 	for attempt := 1; ; attempt++ {
 		again, err := d.try(ctx, inner, fn)
-		if err == nil || !again || attempt == updateAttempts || ctx.Err() != nil {
+		if err == nil || !again || attempt == attempts || ctx.Err() != nil {
 			return err
+		}
+		if errors.Is(err, store.ErrUnavailable) {
+			d.pool.Reset() // what broke one connection has often broken all
 		}
 	}
 }

@@ -249,6 +249,10 @@ func TestConnectionLostWhileIdle(t *testing.T) {
 	if n := mustNumber(t, db, `SELECT count(*) FROM x`); n != 1 {
 		t.Errorf("it has written %d rows, want 1", n)
 	}
+	kill()
+	if n, err := number(t.Context(), db, `SELECT count(*) FROM x`); n != 1 || err != nil {
+		t.Errorf("a query on a dead connection: %d, %v, want 1", n, err)
+	}
 }
 
 // TestSignalsComeBack breaks the connection a node listens on; commits of another node must be

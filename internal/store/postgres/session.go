@@ -234,6 +234,9 @@ type rows struct {
 	err    error
 	closed bool
 
+	// The first row was fetched already, and is there.
+	fetched, first bool
+
 	// Who gets the connection back: the pool, or a session that goes on.
 	release func()
 	session *session
@@ -241,7 +244,12 @@ type rows struct {
 
 // Next implements [store.Rows].
 func (r *rows) Next() bool {
-	if !r.closed && r.rows.Next() {
+	if r.fetched {
+		r.fetched = false
+		if r.first && !r.closed {
+			return true
+		}
+	} else if !r.closed && r.rows.Next() {
 		return true
 	}
 	r.Close()

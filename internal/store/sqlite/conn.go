@@ -19,10 +19,13 @@ type file struct {
 	busy time.Duration
 }
 
-// Sizes, in the units of the pragmas: negative cache sizes are KiB.
+// Sizes, in the units of the pragmas: negative cache sizes are KiB of pages. A cached page takes
+// twice its size, for the driver's allocator rounds up to powers of two: 4 MiB for the writer and
+// 2 MiB for a reader. Larger ones gain nothing that can be measured: the operating system caches
+// the file too.
 const (
-	writerCache = "cache_size(-4000)"
-	readerCache = "cache_size(-2000)"
+	writerCache = "cache_size(-2000)"
+	readerCache = "cache_size(-1000)"
 	// journalLimit cuts the write-ahead log back to this many bytes when it starts over, should
 	// a long reader have made it grow.
 	journalLimit = "journal_size_limit(67108864)"
