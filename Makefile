@@ -38,6 +38,25 @@ build:
 run: build
 	@exec ./bin/castellan dev
 
+# ---- tests ----------------------------------------------------------------------------------
+
+.PHONY: test test-clients
+
+# Runs all tests, on both engines, and calls the program with the clients of others.
+test:
+	@scripts/need-postgres.sh
+	CGO_ENABLED=0 go test -timeout 10m ./...
+	@$(MAKE) --no-print-directory test-clients
+
+# Calls the program with curl, grpcurl, and gRPC-Web libraries that Node.js runs, as far as they
+# are here.
+test-clients:
+	@scripts/need-postgres.sh
+	@for program in curl node npm; do \
+		command -v $$program >/dev/null || echo "skipped for want of $$program: its part of tests/clients"; \
+	done
+	CASTELLAN_TEST_CLIENTS=1 CGO_ENABLED=0 go test -count=1 -timeout 5m ./tests/clients
+
 # ---- checks ---------------------------------------------------------------------------------
 
 .PHONY: verify

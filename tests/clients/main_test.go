@@ -1,0 +1,120 @@
+// Package clients_test calls the real binary with clients of others: curl, grpcurl, and the
+// gRPC-Web and Connect libraries that browsers use, run by Node.js.
+//
+// It needs these programs and, the first time, the npm registry, so it runs only when
+// CASTELLAN_TEST_CLIENTS is set, as `make test-clients` does; a program that is missing skips its
+// test.
+package clients_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"castellan/tests/kit"
+
+	// What errors carry, for the descriptors.
+	_ "google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	systemv1 "castellan/gen/zitadel/system/v1"
+)
+
+func TestMain(m *testing.M) { kit.Main(m) }
+
+// need skips the test unless clients are asked for and the program is there.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if os.Getenv("CASTELLAN_TEST_CLIENTS") == "" {
+		t.Skip("clients of others are called by make test-clients")
+	}
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skipf("not run: there is no %s", program)
+	}
+}
+
+// run runs a program and returns what it printed; when it fails, so does the test.
+func run(t *testing.T, env []string, program string, args ...string) string {
+	t.Helper()
+	out, err := try(env, program, args...)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, out)
+	}
+	return out
+}
+
+func try(env []string, program string, args ...string) (string, error) {
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// TestNodeLibraries runs each script on every engine.
+func TestNodeLibraries(t *testing.T) {
+	need(t, "node")
+	need(t, "npm")
+	t.Parallel()
+	if _, err := os.Stat("node_modules"); err != nil {
+		run(t, nil, "npm", "ci", "--no-audit", "--no-fund", "--silent")
+	}
+	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
+		p := b.Exec(t)
+		env := []string{
+			"CASTELLAN_URL=" + p.URL, "CASTELLAN_TOKEN=" + kit.Operator().Token(t), "CASTELLAN_DESCRIPTORS=" + descriptors(t),
+		}
+		instances := 0
+		for _, script := range []string{"connect-web.mjs", "grpc-web.mjs", "openapi.mjs"} {
+			out := run(t, env, "node", script)
+			t.Logf("%s", out)
+			instances += strings.Count(out, "instance ")
+		}
+		p.Stop(t)
+		n := b.Start(t, nil)
+		if got := kit.CheckWhole(t, n.DB()); len(got) != instances || instances != 6 {
+			t.Errorf("%d instances, the scripts say %d", len(got), instances)
+		}
+	})
+}
+
+// descriptors writes the files of the service, and all they import, as clients get them.
+func descriptors(t *testing.T) string {
+	t.Helper()
+	set := &descriptorpb.FileDescriptorSet{}
+	seen := make(map[string]bool)
+	var add func(f protoreflect.FileDescriptor)
+	add = func(f protoreflect.FileDescriptor) {
+		if seen[f.Path()] {
+			return
+		}
+		seen[f.Path()] = true
+		for i := range f.Imports().Len() {
+			add(f.Imports().Get(i).FileDescriptor)
+		}
+		set.File = append(set.File, protodesc.ToFileDescriptorProto(f))
+	}
+	add(systemv1.File_zitadel_system_proto)
+	for _, name := range []protoreflect.FullName{"zitadel.v1.ErrorDetail", "google.rpc.BadRequest"} {
+		m, err := protoregistry.GlobalTypes.FindMessageByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(m.Descriptor().ParentFile())
+	}
+	text, err := proto.Marshal(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "descriptors.binpb")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

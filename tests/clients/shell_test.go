@@ -1,0 +1,108 @@
+package clients_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"castellan/tests/kit"
+)
+
+const goodJSON = `{"instanceName":"Acme","machine":{"userName":"robot","name":"Robot","personalAccessToken":{}}}`
+
+// object reads JSON, or says what there was instead.
+func object(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return v
+}
+
+// TestCurl makes the seed calls as a person at a shell would, over HTTP/1.1 and HTTP/2, with a
+// token that the program itself has made.
+func TestCurl(t *testing.T) {
+	need(t, "curl")
+	t.Parallel()
+	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
+		run(t, nil, kit.Binary(t), "system-user", "keygen", "--out", b.Dir, "ops")
+		p := b.Exec(t, "SYSTEM_USERS=ops="+filepath.Join(b.Dir, "ops.pub.pem"))
+		token := strings.TrimSpace(run(t, nil, kit.Binary(t), "token", "--key", filepath.Join(b.Dir, "ops.pem"),
+			"--user", "ops", "--audience", kit.Issuer))
+		for _, version := range []string{"--http1.1", "--http2-prior-knowledge"} {
+			curl := func(args ...string) string {
+				t.Helper()
+				return run(t, nil, "curl", append([]string{"-sS", version, "-H", "Authorization: Bearer " + token}, args...)...)
+			}
+			made := object(t, curl("--data", goodJSON, p.URL+"/instances/_create"))
+			id, _ := made["instanceId"].(string)
+			if pat, _ := made["pat"].(string); id == "" || !strings.HasPrefix(pat, "cstl_pat_") {
+				t.Fatalf("%s: %v", version, made)
+			}
+			read := object(t, curl(p.URL+"/instances/"+id))
+			if instance, _ := read["instance"].(map[string]any); instance["name"] != "Acme" || instance["state"] != "STATE_RUNNING" {
+				t.Errorf("%s: %v", version, read)
+			}
+			status := curl("-o", os.DevNull, "-w", "%{http_code} %{content_type}", "--data", "{}", p.URL+"/system/v1/instances/_create")
+			if status != "400 application/json" {
+				t.Errorf("%s: %s", version, status)
+			}
+		}
+		if status := run(t, nil, "curl", "-sS", "-o", os.DevNull, "-w", "%{http_code}", p.URL+"/instances/1"); status != "401" {
+			t.Errorf("a stranger: %s", status)
+		}
+		p.Stop(t)
+	})
+}
+
+// TestGrpcurl needs nothing but reflection.
+func TestGrpcurl(t *testing.T) {
+	need(t, "go")
+	t.Parallel()
+	cmd := exec.Command("go", "tool", "-n", "grpcurl")
+	cmd.Dir = filepath.Join("..", "..", "tools", "grpcurl")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("build grpcurl: %v %s", err, out)
+	}
+	program := strings.TrimSpace(string(out))
+	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
+		p := b.Exec(t)
+		host := strings.TrimPrefix(p.URL, "http://")
+		grpcurl := func(args ...string) (string, error) {
+			return try(nil, program, append([]string{"-plaintext", "-format-error"}, args...)...)
+		}
+		authorized := []string{"-H", "authorization: Bearer " + kit.Operator().Token(t)}
+		const service = "zitadel.system.v1.SystemService"
+		if out, err := grpcurl(host, "list"); err != nil || out != "grpc.health.v1.Health\n"+service+"\n" {
+			t.Errorf("list: %v %s", err, out)
+		}
+		if out, err := grpcurl(host, "describe", service+".CreateInstance"); err != nil || !strings.Contains(out, `post: "/system/v1/instances/_create"`) {
+			t.Errorf("describe: %v %s", err, out)
+		}
+		out, err := grpcurl(append(authorized, "-d", goodJSON, host, service+"/CreateInstance")...)
+		if err != nil {
+			t.Fatalf("create: %v %s", err, out)
+		}
+		id, _ := object(t, out)["instanceId"].(string)
+		out, err = grpcurl(append(authorized, "-d", `{"instanceId":"`+id+`"}`, host, service+"/GetInstance")...)
+		if err != nil || !strings.Contains(out, `"name": "Acme"`) || !strings.Contains(out, `"state": "STATE_RUNNING"`) {
+			t.Errorf("get: %v %s", err, out)
+		}
+		out, err = grpcurl(append(authorized, "-d", `{"instanceName":"Acme"}`, host, service+"/CreateInstance")...)
+		if err == nil || object(t, out)["message"] != "invalid CreateInstanceRequest.Owner: value is required" {
+			t.Errorf("without owner: %v %s", err, out)
+		}
+		if out, err := grpcurl("-d", `{"instanceId":"`+id+`"}`, host, service+"/GetInstance"); err == nil || object(t, out)["code"] != 16.0 {
+			t.Errorf("a stranger: %v %s", err, out)
+		}
+		if out, err := grpcurl(host, "grpc.health.v1.Health/Check"); err != nil || !strings.Contains(out, "SERVING") {
+			t.Errorf("health: %v %s", err, out)
+		}
+		p.Stop(t)
+	})
+}

@@ -1,0 +1,296 @@
+package operation_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"castellan/tests/kit"
+
+	systemv1 "castellan/gen/zitadel/system/v1"
+)
+
+const service = "zitadel.system.v1.SystemService"
+
+// TestProbes is contract section 7: alive, ready, and both without credentials.
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
+		n := b.Start(t, nil)
+		status, h, text := kit.Raw(t, n.HTTP, "GET", n.URL+"/debug/healthz", "", nil)
+		if status != http.StatusOK || text != "ok" || !strings.HasPrefix(h.Get("Content-Type"), "text/plain") {
+			t.Errorf("/debug/healthz: %d %q %v", status, text, h)
+		}
+		status, h, text = kit.Raw(t, n.HTTP, "GET", n.URL+"/debug/ready", "", nil)
+		if status != http.StatusOK || strings.TrimSpace(text) != `"ok"` || h.Get("Content-Type") != "application/json" {
+			t.Errorf("/debug/ready: %d %q %v", status, text, h)
+		}
+		if status, _, _ = kit.Raw(t, n.HTTP, "GET", n.URL+"/debug/pprof/", "", nil); status != http.StatusNotFound {
+			t.Errorf("/debug/pprof/: %d", status)
+		}
+	})
+}
+
+// counters reads the metrics and returns the values of all counters by name and labels.
+func counters(t *testing.T, c *kit.Client) map[string]float64 {
+	t.Helper()
+	status, h, text := kit.Raw(t, c.HTTP, "GET", c.URL+"/debug/metrics", "", nil)
+	if status != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "text/plain; version=0.0.4") {
+		t.Fatalf("/debug/metrics: %d %v", status, h)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("/debug/metrics is no Prometheus text: %v", err)
+	}
+	values := make(map[string]float64)
+	for name, f := range families {
+		if f.GetHelp() == "" {
+			t.Errorf("%s has no help", name)
+		}
+		for _, m := range f.GetMetric() {
+			if f.GetType() == dto.MetricType_COUNTER {
+				values[name+labels(m)] = m.GetCounter().GetValue()
+			}
+		}
+	}
+	return values
+}
+
+func labels(m *dto.Metric) string {
+	var parts []string
+	for _, l := range m.GetLabel() {
+		parts = append(parts, l.GetName()+"="+l.GetValue())
+	}
+	slices.Sort(parts)
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// TestMetrics counts calls over several protocols, taken and refused.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	n := kit.NewBackend(t, "sqlite").Start(t, nil)
+	before := counters(t, n.Client)
+	for _, w := range kit.Wires() {
+		w.Call(t, n.Client, "CreateInstance", kit.Machine("Acme"), nil)
+		w.Call(t, n.Client, "CreateInstance", kit.Machine(""), nil)
+		w.Send(t, n.Client, kit.Call{Method: "GetInstance", Request: &systemv1.GetInstanceRequest{InstanceId: "1"}}, nil)
+	}
+	after := counters(t, n.Client)
+	calls := float64(len(kit.Wires()))
+	const create, get = "/" + service + "/CreateInstance", "/" + service + "/GetInstance"
+	for name, want := range map[string]float64{
+		"grpc_server_request_counter_total{grpc_method=" + create + "}":                              2 * calls,
+		"grpc_server_request_counter_total{grpc_method=" + get + "}":                                 calls,
+		"grpc_server_total_request_counter_total{}":                                                  3 * calls,
+		"grpc_server_grpc_status_code_total{grpc_method=" + create + ",return_code=OK}":              calls,
+		"grpc_server_grpc_status_code_total{grpc_method=" + create + ",return_code=InvalidArgument}": calls,
+		"grpc_server_grpc_status_code_total{grpc_method=" + get + ",return_code=Unauthenticated}":    calls,
+	} {
+		if got := after[name] - before[name]; got != want {
+			t.Errorf("%s went up by %v, want %v", name, got, want)
+		}
+	}
+	for _, made := range []string{"go_goroutines", "process_resident_memory_bytes"} {
+		if _, _, text := kit.Raw(t, n.HTTP, "GET", n.URL+"/debug/metrics", "", nil); !strings.Contains(text, "\n"+made+" ") {
+			t.Errorf("no %s", made)
+		}
+	}
+}
+
+// TestHealthService is grpc.health.v1: SERVING by name until the server stops.
+func TestHealthService(t *testing.T) {
+	t.Parallel()
+	n := kit.NewBackend(t, "sqlite").Start(t, nil)
+	conn, err := n.GRPC()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := healthv1.NewHealthClient(conn)
+	for _, name := range []string{"", service} {
+		got, err := c.Check(t.Context(), &healthv1.HealthCheckRequest{Service: name})
+		if err != nil || got.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+			t.Errorf("%q: %v %v", name, got, err)
+		}
+	}
+	if _, err := c.Check(t.Context(), &healthv1.HealthCheckRequest{Service: "unknown"}); status.Code(err) != codes.NotFound {
+		t.Errorf("unknown: %v", err)
+	}
+}
+
+// TestHealthWatchEnds: a stream that watches is told that the program stops, and does not keep
+// it from stopping.
+func TestHealthWatchEnds(t *testing.T) {
+	t.Parallel()
+	n := kit.NewBackend(t, "sqlite").Exec(t)
+	conn, err := n.GRPC()
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch, err := healthv1.NewHealthClient(conn).Watch(context.WithoutCancel(t.Context()), &healthv1.HealthCheckRequest{Service: service})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []healthv1.HealthCheckResponse_ServingStatus{
+		healthv1.HealthCheckResponse_SERVING, healthv1.HealthCheckResponse_NOT_SERVING,
+	} {
+		got, err := watch.Recv()
+		if err != nil || got.GetStatus() != want {
+			t.Fatalf("%v %v, want %v", got, err, want)
+		}
+		if want == healthv1.HealthCheckResponse_SERVING {
+			n.Terminate(t)
+		}
+	}
+	if err := n.Wait(t); err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// TestReflection: both versions list the services and describe them, with all they refer to.
+func TestReflection(t *testing.T) {
+	t.Parallel()
+	n := kit.NewBackend(t, "sqlite").Start(t, nil)
+	conn, err := n.GRPC()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v1, err := reflectionv1.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(r *reflectionv1.ServerReflectionRequest) *reflectionv1.ServerReflectionResponse {
+		t.Helper()
+		if err := v1.Send(r); err != nil {
+			t.Fatal(err)
+		}
+		got, err := v1.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	var services []string
+	for _, s := range ask(&reflectionv1.ServerReflectionRequest{
+		MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{},
+	}).GetListServicesResponse().GetService() {
+		services = append(services, s.GetName())
+	}
+	if slices.Sort(services); !slices.Equal(services, []string{"grpc.health.v1.Health", service}) {
+		t.Errorf("services %q", services)
+	}
+	// The files of the service and of everything it imports make a whole.
+	files := &descriptorpb.FileDescriptorSet{}
+	for asked, queue := map[string]bool{}, []string{"zitadel/system.proto"}; len(queue) > 0; queue = queue[1:] {
+		if asked[queue[0]] {
+			continue
+		}
+		asked[queue[0]] = true
+		for _, packed := range ask(&reflectionv1.ServerReflectionRequest{
+			MessageRequest: &reflectionv1.ServerReflectionRequest_FileByFilename{FileByFilename: queue[0]},
+		}).GetFileDescriptorResponse().GetFileDescriptorProto() {
+			file := &descriptorpb.FileDescriptorProto{}
+			if err := proto.Unmarshal(packed, file); err != nil {
+				t.Fatal(err)
+			}
+			if file.GetName() == queue[0] {
+				files.File = append(files.File, file)
+			}
+			queue = append(queue, file.GetDependency()...)
+		}
+	}
+	registry, err := protodesc.NewFiles(files)
+	if err != nil {
+		t.Fatalf("the files are no whole: %v", err)
+	}
+	if _, err := registry.FindDescriptorByName(service + ".CreateInstance"); err != nil {
+		t.Error(err)
+	}
+	checkAlpha(t, conn)
+}
+
+// checkAlpha checks the version that older clients speak. Its messages are those of v1 under
+// another name.
+func checkAlpha(t *testing.T, conn *grpc.ClientConn) {
+	t.Helper()
+	const method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+	alpha, err := conn.NewStream(t.Context(), &reflectionv1.ServerReflection_ServiceDesc.Streams[0], method)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = alpha.SendMsg(&reflectionv1.ServerReflectionRequest{
+		MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: service},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := new(reflectionv1.ServerReflectionResponse)
+	if err := alpha.RecvMsg(got); err != nil || len(got.GetFileDescriptorResponse().GetFileDescriptorProto()) == 0 {
+		t.Errorf("v1alpha: %v %v", got, err)
+	}
+}
+
+// TestOpenAPI: the document names every REST path, and everything it refers to is in it.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	n := kit.NewBackend(t, "sqlite").Start(t, nil)
+	if status, h, text := kit.Raw(t, n.HTTP, "GET", n.URL+"/openapi/", "", nil); status != http.StatusOK ||
+		!strings.HasPrefix(h.Get("Content-Type"), "text/html") || !strings.Contains(text, "zitadel/system.json") {
+		t.Errorf("/openapi/: %d %v %s", status, h, text)
+	}
+	status, h, text := kit.Raw(t, n.HTTP, "GET", n.URL+"/openapi/zitadel/system.json", "", nil)
+	if status != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "application/json") {
+		t.Fatalf("%d %v", status, h)
+	}
+	var doc struct {
+		OpenAPI string
+		Info    struct{ Title, Version string }
+		Paths   map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(doc.OpenAPI, "3.") || doc.Info.Title == "" || doc.Info.Version == "" {
+		t.Errorf("openapi %q, info %+v", doc.OpenAPI, doc.Info)
+	}
+	for _, m := range systemv1.SystemService_ServiceDesc.Methods {
+		verb, path := kit.Route(m.MethodName)
+		if doc.Paths[path][strings.ToLower(verb)] == nil {
+			t.Errorf("%s %s is not in the document", verb, path)
+		}
+	}
+	var whole any
+	if err := json.Unmarshal([]byte(text), &whole); err != nil {
+		t.Fatal(err)
+	}
+	refs := regexp.MustCompile(`"\$ref":\s*"([^"]*)"`).FindAllStringSubmatch(text, -1)
+	if len(refs) < 50 {
+		t.Errorf("only %d references", len(refs))
+	}
+	for _, ref := range refs {
+		at := whole
+		for _, part := range strings.Split(strings.TrimPrefix(ref[1], "#/"), "/") {
+			object, _ := at.(map[string]any)
+			at = object[part]
+		}
+		if at == nil {
+			t.Errorf("%s leads nowhere", ref[1])
+		}
+	}
+}
