@@ -43,6 +43,8 @@ type notifier struct {
 func newNotifier(cfg *pgx.ConnConfig, signal func()) *notifier {
 	cfg = cfg.Copy()
 	cfg.RuntimeParams["application_name"] += " signals"
+	// A signal has nothing to keep: its commit need not wait for the disk.
+	cfg.RuntimeParams["synchronous_commit"] = "off"
 	// Waiting is ended on this side alone: there is no statement to cancel.
 	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.DeadlineContextWatcherHandler{Conn: c.Conn()}
