@@ -81,11 +81,6 @@ func DomainTaken(ctx context.Context, q store.Querier, domain string) (bool, err
 	return exists(ctx, q, `SELECT instance_id FROM instance_domains WHERE domain = $1`, domain)
 }
 
-// Any reports whether there is at least one instance.
-func Any(ctx context.Context, q store.Querier) (bool, error) {
-	return exists(ctx, q, `SELECT instance_id FROM instances LIMIT 1`)
-}
-
 // exists reports whether a query for an instance id has an answer.
 func exists(ctx context.Context, q store.Querier, sql string, args ...any) (bool, error) {
 	_, err := store.One(ctx, q, func(row store.Scanner) (string, error) {

@@ -114,24 +114,10 @@ func TestDomainsAreUnique(t *testing.T) {
 	})
 }
 
-func TestAny(t *testing.T) {
+func TestGetPassesErrorsOn(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
-		wants := func(want bool) {
-			f.Helper()
-			if got, err := Any(f.Context(), f.db); err != nil || got != want {
-				f.Errorf("Any = %v, %v, want %v", got, err, want)
-			}
-		}
-		wants(false)
-		_, err := f.add("1", with("a.example")...)
-		f.must(err)
-		wants(true)
-
 		ended, cancel := context.WithCancel(f.Context())
 		cancel()
-		if _, err := Any(ended, f.db); !errors.Is(err, context.Canceled) {
-			f.Errorf("Any = %v, want the error of its context", err)
-		}
 		if _, err := Get(ended, f.db, "1"); !errors.Is(err, context.Canceled) {
 			f.Errorf("Get = %v, want the error of its context", err)
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
-	"time"
 
 	"connectrpc.com/grpcreflect"
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,21 +16,25 @@ import (
 // routes are all paths of the port. What is no probe or document is a call, and is not shown to
 // a ServeMux, which answers paths that are not clean with redirects: a call would be repeated, and
 // an unknown path would not be 404 (contract section 3.1).
-func (s *Server) routes(calls http.Handler, metrics *prometheus.Registry) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /debug/healthz", healthz)
-	mux.HandleFunc("GET /debug/ready", s.ready)
-	mux.Handle("GET /debug/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	mux.Handle("/openapi/", openapi.Handler())
-	calls = s.counted(seedPaths(calls))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := r.URL.Path
-		if strings.HasPrefix(path, "/debug/") || strings.HasPrefix(path, "/openapi/") || path == "/openapi" {
-			mux.ServeHTTP(w, r)
-			return
+func (s *Server) routes(calls *transport.Registrar, metrics *prometheus.Registry) http.Handler {
+	probes := map[string]http.Handler{
+		"/debug/healthz": http.HandlerFunc(healthz),
+		"/debug/ready":   http.HandlerFunc(s.ready),
+		"/debug/metrics": promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
+	}
+	documents := openapi.Handler()
+	served := s.counted(seedPaths(calls.Handler()))
+	return s.bounded(calls.Streams, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		probe := probes[r.URL.Path]
+		switch {
+		case probe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+			probe.ServeHTTP(w, r)
+		case r.URL.Path == "/openapi" || strings.HasPrefix(r.URL.Path, "/openapi/"):
+			documents.ServeHTTP(w, r)
+		default:
+			served.ServeHTTP(w, r)
 		}
-		calls.ServeHTTP(w, r)
-	})
+	}))
 }
 
 // healthz says that the process is up (contract section 7).
@@ -70,25 +73,13 @@ func seedPaths(next http.Handler) http.Handler {
 	})
 }
 
-// readTimeout is how long a client may take to send a request. Streams are exempt by nature:
-// their requests are read at once.
-const readTimeout = 30 * time.Second
-
-// counted knows when calls begin, so that background work can wait, and ends those of clients
-// that send too slowly.
+// counted knows when calls begin, so that background work can wait.
 func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.served.Add(1)
-		if !strings.HasPrefix(r.URL.Path, reflectionPrefix) {
-			// An error means that the connection has no deadline to set; net/http's always has.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
-		}
 		next.ServeHTTP(w, r)
 	})
 }
-
-// reflectionPrefix begins the paths of the reflection services, whose streams stay open.
-const reflectionPrefix = "/grpc.reflection."
 
 // mountReflection serves the descriptors of the named services, to anyone (contract section 3.2).
 func mountReflection(calls *transport.Registrar, services ...string) {

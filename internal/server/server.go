@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -58,6 +59,8 @@ type Server struct {
 	listener net.Listener
 	served   atomic.Uint64               // calls that have begun
 	tracing  func(context.Context) error // ends tracing
+	stopping context.Context             // ends when Serve begins to stop
+	stop     context.CancelFunc
 }
 
 // Nouns are all nouns the log knows.
@@ -76,6 +79,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, version string) (_ *
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
 	s := &Server{cfg: cfg, log: log, tracing: func(context.Context) error { return nil }}
+	s.stopping, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
 			s.close()
@@ -111,21 +115,30 @@ func openDB(ctx context.Context, cfg Config) (store.DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	// An engine that failed to open must not become a store.DB: a nil pointer is not a nil interface.
 	if e.sqlite != "" {
-		return sqlite.Open(ctx, sqlite.Config{Path: e.sqlite})
+		db, err := sqlite.Open(ctx, sqlite.Config{Path: e.sqlite})
+		if err != nil {
+			return nil, err
+		}
+		return db, nil
 	}
-	return postgres.Open(ctx, postgres.Config{URL: e.url, MaxConns: cfg.DatabaseMaxConns})
-}
-
-// keyring loads the master key. A new one is made for a new database only: one that holds
-// instances cannot be read with it.
-func (s *Server) keyring(ctx context.Context) (*vault.Keyring, error) {
-	used, err := instance.Any(ctx, s.db)
+	db, err := postgres.Open(ctx, postgres.Config{URL: e.url, MaxConns: cfg.DatabaseMaxConns})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(s.cfg.MasterKeyFile); used && errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("masterKeyFile: %s is missing, and the database holds instances that only the key in it can open",
+	return db, nil
+}
+
+// keyring loads the master key. A new one is made for a new database only: what is sealed
+// under another cannot be read with it.
+func (s *Server) keyring(ctx context.Context) (*vault.Keyring, error) {
+	claimed, err := vault.Claimed(ctx, s.db)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(s.cfg.MasterKeyFile); claimed && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("masterKeyFile: %s is missing, and only the key that was in it opens what the database holds",
 			s.cfg.MasterKeyFile)
 	}
 	master, err := vault.LoadMasterKey(s.cfg.MasterKeyFile, rand.Reader)
@@ -133,7 +146,7 @@ func (s *Server) keyring(ctx context.Context) (*vault.Keyring, error) {
 		return nil, fmt.Errorf("masterKeyFile: %w", err)
 	}
 	keyring := vault.NewKeyring(master, rand.Reader)
-	if err := keyring.Check(ctx, s.db); err != nil {
+	if err := keyring.Claim(ctx, s.db); err != nil {
 		return nil, fmt.Errorf("masterKeyFile: %w", err)
 	}
 	return keyring, nil
@@ -187,12 +200,12 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 	mountReflection(calls, systemv1.SystemService_ServiceDesc.ServiceName, health.ServiceName)
 
 	s.http = &http.Server{
-		Handler:           s.routes(calls.Handler(), metrics),
+		Handler:           s.routes(calls, metrics),
 		Protocols:         protocols(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	return nil
 }
@@ -272,6 +285,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.log.Info("stopping", "grace", s.cfg.ShutdownGrace)
 	s.health.Shutdown()
+	s.stop()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
 	defer cancel()
 	if err := s.http.Shutdown(grace); err != nil {
@@ -302,6 +316,7 @@ func (s *Server) work(ctx context.Context) {
 			return
 		case <-look.C:
 			if rest.begins(s.served.Load()) {
+				runtime.GC() // pools keep what they hold for one collection
 				debug.FreeOSMemory()
 			}
 		case <-sweep.C:
@@ -314,6 +329,7 @@ func (s *Server) work(ctx context.Context) {
 
 // close releases what New opened.
 func (s *Server) close() {
+	s.stop()
 	if s.listener != nil {
 		// Shutdown has closed it already, unless the server never served.
 		_ = s.listener.Close()

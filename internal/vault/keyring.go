@@ -60,7 +60,7 @@ func (k *Keyring) Create(ctx context.Context, tx store.Tx, instance ident.Instan
 // or has it no more; ErrMasterKey when it was sealed under another master key; ErrOpen when
 // the row is damaged or belongs to another instance.
 func (k *Keyring) Get(ctx context.Context, q store.Querier, instance ident.InstanceID) (store.Sealer, error) {
-	sealed, err := store.One(ctx, q, scanSealedKey,
+	sealed, err := store.One(ctx, q, scanBytes,
 		`SELECT sealed_key FROM instance_keys WHERE instance_id = $1`, string(instance))
 	if err != nil {
 		return nil, fmt.Errorf("read the key of instance %s: %w", instance, err)
@@ -72,26 +72,40 @@ func (k *Keyring) Get(ctx context.Context, q store.Querier, instance ident.Insta
 	return &InstanceKey{newSealer(&key, k.random)}, nil
 }
 
-// Check returns ErrMasterKey when the database holds keys that were sealed under another
-// master key: better found at the start than at the first call. An empty database is fine.
-func (k *Keyring) Check(ctx context.Context, q store.Querier) error {
-	type row struct {
-		instance string
-		sealed   []byte
-	}
-	first, err := store.One(ctx, q, func(s store.Scanner) (r row, err error) {
-		return r, s.Scan(&r.instance, &r.sealed)
-	}, `SELECT instance_id, sealed_key FROM instance_keys LIMIT 1`)
+// Claimed reports whether a database is sealed under some master key already.
+func Claimed(ctx context.Context, q store.Querier) (bool, error) {
+	_, err := claimant(ctx, q)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Claim makes this keyring's master key the one of the database, or returns ErrMasterKey when
+// it is another: two nodes with different keys would divide the data for good. Of nodes that
+// start at the same time on a new database the first one decides.
+func (k *Keyring) Claim(ctx context.Context, db store.DB) error {
+	id, err := claimant(ctx, db)
+	if errors.Is(err, store.ErrNotFound) {
+		err = db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+			return tx.Exec(ctx, `INSERT INTO master_key (key_id) VALUES ($1) ON CONFLICT DO NOTHING`, k.master.id[:])
+		})
+		if err == nil {
+			id, err = claimant(ctx, db)
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("check the master key: %w", err)
+		return fmt.Errorf("claim the database: %w", err)
 	}
-	if _, err := k.open(first.sealed, ident.InstanceID(first.instance)); err != nil {
-		return fmt.Errorf("check the master key: %w", err)
+	if !bytes.Equal(id, k.master.id[:]) {
+		return ErrMasterKey
 	}
 	return nil
+}
+
+// claimant returns the id of the master key of a database.
+func claimant(ctx context.Context, q store.Querier) ([]byte, error) {
+	return store.One(ctx, q, scanBytes, `SELECT key_id FROM master_key`)
 }
 
 // Destroy deletes the key of an instance with tx. Once that is committed nothing of the
@@ -128,7 +142,7 @@ func instanceKeyBinding(instance ident.InstanceID) []byte {
 	return append([]byte("castellan instance key\x00"), instance...)
 }
 
-func scanSealedKey(row store.Scanner) (sealed []byte, err error) {
+func scanBytes(row store.Scanner) (sealed []byte, err error) {
 	err = row.Scan(&sealed)
 	return sealed, err
 }

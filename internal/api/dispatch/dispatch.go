@@ -50,7 +50,10 @@ type Dispatcher struct {
 	policies sync.Map // protoreflect.FullName of the method -> policy
 }
 
-var _ transport.Dispatcher = (*Dispatcher)(nil)
+var (
+	_ transport.Dispatcher = (*Dispatcher)(nil)
+	_ transport.Admitter   = (*Dispatcher)(nil)
+)
 
 // policy is what the proto file of an RPC declares.
 type policy struct {
@@ -61,11 +64,59 @@ type policy struct {
 // errUndeclared refuses RPCs nobody has thought about.
 var errUndeclared = fault.Plain(fault.PermissionDenied, "this method declares no permission")
 
+// admission is what is known of a caller before its request is.
+type admission struct {
+	policy policy
+	caller systemuser.Caller
+	call   call.Call
+}
+
+// Admit implements transport.Admitter: it authenticates.
+func (d *Dispatcher) Admit(ctx context.Context, c *transport.Call) error {
+	begin := time.Now()
+	a, err := d.admit(ctx, c)
+	if err != nil {
+		d.account(ctx, c, trace.SpanFromContext(ctx), err, time.Since(begin))
+		return err
+	}
+	c.Admission = a
+	return nil
+}
+
+// admit finds out who calls, as far as the method wants to know.
+func (d *Dispatcher) admit(ctx context.Context, c *transport.Call) (a admission, err error) {
+	if a, ok := c.Admission.(admission); ok {
+		return a, nil
+	}
+	if a.policy = d.policyOf(c.Method); a.policy.public {
+		return a, nil
+	}
+	if a.caller, err = d.Users.Authenticate(ctx, c.Header["Authorization"]); err != nil {
+		return a, err
+	}
+	// More than one key is as bad as a bad one: which of them would count?
+	key := strings.Join(c.Header["Idempotency-Key"], " ")
+	if _, sent := c.Header["Idempotency-Key"]; sent {
+		err = once.CheckName(key)
+	}
+	a.call = call.Call{Actor: a.caller.Name, IdempotencyKey: key}
+	return a, err
+}
+
+// callTimeout is how long a call with one answer may take. A client that wants it shorter says
+// so in its own protocol; one that waits longer has been forgotten by those before it.
+const callTimeout = 30 * time.Second
+
 // Dispatch implements transport.Dispatcher.
 func (d *Dispatcher) Dispatch(ctx context.Context, c *transport.Call, run transport.Run) (proto.Message, error) {
 	begin := time.Now()
 	ctx, span := d.trace(ctx, c)
 	defer span.End()
+	if !c.Method.IsStreamingServer() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+	}
 
 	answer, err := d.serve(ctx, c, run)
 
@@ -76,27 +127,19 @@ func (d *Dispatcher) Dispatch(ctx context.Context, c *transport.Call, run transp
 
 // serve is the way of a call: who is it, may it, is it well formed, do it.
 func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, run transport.Run) (proto.Message, error) {
-	p := d.policyOf(c.Method)
-	var caller systemuser.Caller
-	if !p.public {
-		var err error
-		if caller, err = d.Users.Authenticate(ctx, c.Header["Authorization"]); err != nil {
-			return nil, err
-		}
-		key := c.Header.Get("Idempotency-Key")
-		if _, sent := c.Header["Idempotency-Key"]; sent {
-			if err := once.CheckName(key); err != nil {
-				return nil, err
-			}
-		}
-		ctx = call.With(ctx, call.Call{Actor: caller.Name, IdempotencyKey: key})
+	a, err := d.admit(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if !a.policy.public {
+		ctx = call.With(ctx, a.call)
 	}
 	return run(ctx, func(_ context.Context, request proto.Message) error {
-		if !p.public {
-			if p.permission == "" {
+		if !a.policy.public {
+			if a.policy.permission == "" {
 				return errUndeclared
 			}
-			if err := caller.May(p.permission, scopeOf(request, c.Header)); err != nil {
+			if err := a.caller.May(a.policy.permission, scopeOf(request, c.Header)); err != nil {
 				return err
 			}
 		}

@@ -161,6 +161,16 @@ func TestBadIdempotencyKeysAreRefused(t *testing.T) {
 	}
 }
 
+func TestTwoIdempotencyKeysAreRefused(t *testing.T) {
+	f := newFixture("SYSTEM_OWNER")
+	h := signedIn()
+	h["Idempotency-Key"] = []string{"a", "b"}
+	err := f.run(t, "GetInstance", &systemv1.GetInstanceRequest{InstanceId: "1"}, h)
+	if fault.Of(err) == nil || fault.Of(err).ID != "ONCE-name1" || f.handled {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestStoreErrorsBecomeFaults(t *testing.T) {
 	broken := errors.New("broken")
 	mine := fault.New(fault.NotFound, "X-1", "gone")

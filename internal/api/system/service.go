@@ -140,13 +140,14 @@ func setUpOf(req *systemv1.CreateInstanceRequest) (provision.SetUp, error) {
 	return wish, nil
 }
 
-// credentialOf reads the wish for a credential, nil when it is not wanted.
+// credentialOf reads the wish for a credential, nil when it is not wanted. It never expires when
+// there is no date, or the zero time of year 1; an empty message is a date, that of 1970.
 func credentialOf(wanted bool, expires *timestamppb.Timestamp, field string) (*provision.Credential, error) {
 	if !wanted {
 		return nil, nil
 	}
 	c := &provision.Credential{}
-	if expires == nil || expires.GetSeconds() == 0 && expires.GetNanos() == 0 {
+	if expires == nil {
 		return c, nil
 	}
 	if err := expires.CheckValid(); err != nil {

@@ -44,6 +44,8 @@ type Call struct {
 	// ResponseHeader is sent before the answer, on every protocol and with errors too. It may
 	// be changed until the answer, or the first message of a stream, is sent.
 	ResponseHeader http.Header
+	// Admission is what the [Admitter] has found out; nil when it was not asked.
+	Admission any
 }
 
 // Check is run on a decoded request before the handler sees it. Its error refuses the call.
@@ -64,6 +66,15 @@ type Run = func(ctx context.Context, check Check) (proto.Message, error)
 // sections 1.3 and 3.1 say. It must be safe for concurrent use.
 type Dispatcher interface {
 	Dispatch(ctx context.Context, call *Call, run Run) (proto.Message, error)
+}
+
+// Admitter is what a Dispatcher also implements to refuse calls by their header alone. Over gRPC,
+// gRPC-Web and Connect a message is read as a whole before Dispatch; what Admit refuses is never
+// read, so that a stranger can neither fill the memory nor learn what its message would have met.
+// REST calls are not given to Admit: Dispatch comes before their body is read.
+type Admitter interface {
+	// Admit authenticates a call and sets its Admission, or returns why it is refused.
+	Admit(ctx context.Context, call *Call) error
 }
 
 var (

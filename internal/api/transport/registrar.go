@@ -162,6 +162,15 @@ func (g *Registrar) Mount(path string, handler http.Handler) {
 // Services returns the full names of the registered services, in order of registration.
 func (g *Registrar) Services() []string { return slices.Clone(g.services) }
 
+// Streams reports whether what is served at a path goes on for as long as both sides like: a
+// method that streams its answers, or a mount.
+func (g *Registrar) Streams(r *http.Request) bool {
+	if m := g.rpcs[r.URL.Path]; m != nil {
+		return m.stream != nil
+	}
+	return g.mounted(r) != nil
+}
+
 // Handler returns the handler of the port.
 func (g *Registrar) Handler() http.Handler { return http.HandlerFunc(g.serve) }
 

@@ -95,6 +95,13 @@ func (g *Registrar) serveRPC(w http.ResponseWriter, r *http.Request, m *method) 
 		return
 	}
 	call := g.newCall(w, r, m, cmp.Or(rpcKind(r), Connect))
+	if a, ok := g.config.Dispatcher.(Admitter); ok && g.errors.IsSupported(r) {
+		if err := g.admit(r.Context(), a, call); err != nil {
+			// The caller has gone when this fails.
+			_ = g.errors.Write(w, r, connectError(err))
+			return
+		}
+	}
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
 	// connect-go reads what is too large to its end before it says so; that end must be near.
 	r.Body = http.MaxBytesReader(w, r.Body, 2*int64(g.config.MaxRequestBytes)+compressMinBytes)
@@ -102,6 +109,20 @@ func (g *Registrar) serveRPC(w http.ResponseWriter, r *http.Request, m *method) 
 		w = &unaryWriter{ResponseWriter: w}
 	}
 	m.rpc.ServeHTTP(w, r)
+}
+
+// admit asks the dispatcher whether the body of a call shall be read. The fault returned is logged.
+func (g *Registrar) admit(ctx context.Context, a Admitter, call *Call) *fault.Error {
+	err := func() (err error) {
+		defer g.rescue(ctx, call, &err)
+		return a.Admit(ctx, call)
+	}()
+	if err == nil {
+		return nil
+	}
+	f := classify(err)
+	g.report(ctx, call, f)
+	return f
 }
 
 // unaryWriter leaves it to net/http to send an answer that is complete at once. connect-go

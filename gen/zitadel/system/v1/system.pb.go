@@ -345,8 +345,8 @@ type AddInstanceRequest struct {
 	OwnerProfile *AddInstanceRequest_Profile `protobuf:"bytes,6,opt,name=owner_profile,json=ownerProfile,proto3" json:"owner_profile,omitempty"`
 	// Password of the owner; the configured default when left out.
 	OwnerPassword *AddInstanceRequest_Password `protobuf:"bytes,7,opt,name=owner_password,json=ownerPassword,proto3" json:"owner_password,omitempty"`
-	// Language of the instance as a BCP 47 tag, at most 10 characters; the configured default when
-	// empty or not a tag.
+	// Language of the instance as a BCP 47 tag of a supported language, at most 10 characters; the
+	// built-in default when empty.
 	DefaultLanguage string `protobuf:"bytes,8,opt,name=default_language,json=defaultLanguage,proto3" json:"default_language,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -610,8 +610,8 @@ type CreateInstanceRequest struct {
 	//	*CreateInstanceRequest_Human_
 	//	*CreateInstanceRequest_Machine_
 	Owner isCreateInstanceRequest_Owner `protobuf_oneof:"owner"`
-	// Language of the instance as a BCP 47 tag, at most 10 characters; the configured default when
-	// empty or not a tag.
+	// Language of the instance as a BCP 47 tag of a supported language, at most 10 characters; the
+	// built-in default when empty.
 	DefaultLanguage string `protobuf:"bytes,6,opt,name=default_language,json=defaultLanguage,proto3" json:"default_language,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

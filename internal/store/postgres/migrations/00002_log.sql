@@ -51,6 +51,13 @@ CREATE TABLE instance_keys (
     sealed_key  BYTEA NOT NULL
 );
 
+-- Which master key this database is sealed under. One row, written by the first node that starts;
+-- a node with another key must not start. Of the system, like id_grants.
+CREATE TABLE master_key (
+    only_row BOOLEAN NOT NULL PRIMARY KEY DEFAULT TRUE CHECK (only_row),
+    key_id   BYTEA NOT NULL
+);
+
 -- Answers of writes that carried an idempotency key, sealed under the key of the instance
 -- they made. Keyed by the caller, for the instance is not known when the key is looked up:
 -- a table of the system, the named exception of id_grants.

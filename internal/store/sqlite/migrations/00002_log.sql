@@ -27,6 +27,13 @@ CREATE TABLE instance_keys (
     sealed_key  BLOB NOT NULL
 ) STRICT;
 
+-- Which master key this database is sealed under. One row, written by the first node that starts;
+-- a node with another key must not start. Of the system, like id_grants.
+CREATE TABLE master_key (
+    only_row INTEGER NOT NULL PRIMARY KEY DEFAULT TRUE CHECK (only_row),
+    key_id   BLOB NOT NULL
+) STRICT;
+
 -- Answers of writes that carried an idempotency key, sealed under the key of the instance
 -- they made. Keyed by the caller, for the instance is not known when the key is looked up:
 -- a table of the system, the named exception of id_grants.
