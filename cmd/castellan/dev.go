@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -94,7 +95,13 @@ func (p *program) welcome(ctx context.Context, d devData, c configuration, addr 
 	}
 	issuer := systemuser.Issuer(c.ExternalSecure, c.ExternalDomain, c.ExternalPort)
 	id := identity{key: d.path(devKeyFile), user: devUser, audience: issuer}
-	first := firstInstance{data: d, domain: c.ExternalDomain, log: log, client: &client{
+	domain := c.ExternalDomain
+	if _, err := netip.ParseAddr(domain); err == nil {
+		log.Warn("the external domain is an IP address, which cannot be the domain of an instance; the first one has a generated domain only",
+			"address", domain)
+		domain = ""
+	}
+	first := firstInstance{data: d, domain: domain, log: log, client: &client{
 		// Without a proxy: the server is this process.
 		http: newHTTPClient(&http.Transport{}), base: local, timeout: 30 * time.Second,
 		token: func() (string, error) { return id.mint(p.clock.Now(), callLifetime) },

@@ -110,18 +110,23 @@ func TestDevPrintsCommandsThatWork(t *testing.T) {
 	if len(lines) != 2 {
 		t.Fatalf("%d commands in:\n%s", len(lines), dev.printed)
 	}
-	answers := make([]map[string]any, len(lines))
-	for i, line := range lines {
+	shell := func(line string) []byte {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
 		cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), asCommand+"=1")
 		out, err := cmd.CombinedOutput()
-		if err == nil {
-			err = json.Unmarshal(out, &answers[i])
-		}
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", line, err, out)
 		}
+		return out
 	}
+	answers := make([]map[string]any, len(lines))
+	for i, line := range lines {
+		if out := shell(line); json.Unmarshal(out, &answers[i]) != nil {
+			t.Fatalf("%s:\n%s", line, out)
+		}
+	}
+	own := regexp.MustCompile(`(?m)^.* instance get .*$`).FindString(dev.printed)
+	contains(t, string(shell(own)), "Name      Castellan\n", "State     running\n")
 	if answers[0]["instanceId"] == nil || answers[0]["pat"] == nil || answers[0]["machineKey"] == nil {
 		t.Errorf("create: %v", answers[0])
 	}
@@ -211,6 +216,15 @@ func TestFirstInstanceWithoutItsAnswer(t *testing.T) {
 	if strings.HasPrefix(calls[3], with) || !strings.HasSuffix(calls[3], " localhost") {
 		t.Errorf("the last call had no key of its own: %q", calls[3])
 	}
+}
+
+// A server that is reached by an address has a first instance all the same.
+func TestDevAtAnAddress(t *testing.T) {
+	t.Parallel()
+	dev := runner{}.start(t, greeted, "dev", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--key-pool-size", "0",
+		"--external-domain", "127.0.0.1")
+	contains(t, dev.printed, "URL            http://127.0.0.1:", " (primary, generated)\n")
+	contains(t, dev.stderr.String(), "the external domain is an IP address")
 }
 
 func TestPortTaken(t *testing.T) {

@@ -167,9 +167,10 @@ func (g greeting) String() string {
 
 	const wish = `{"instanceName":"Example","machine":{"userName":"owner","name":"Owner",` +
 		`"personalAccessToken":{},"machineKey":{"type":"KEY_TYPE_JSON"}}}`
-	fmt.Fprintf(&b, "\nCreate an instance:\n\n%s\n\nLook at the first instance:\n\n%s\n\nCtrl-C stops the server.\n",
+	fmt.Fprintf(&b, "\nCreate an instance:\n\n%s\n\nLook at the first instance:\n\n%s\n\nThe same without curl:\n\n%s\n\nCtrl-C stops the server.\n",
 		g.curl("/system/v1/instances/_create", "-X POST -H 'Content-Type: application/json' -d '"+wish+"'"),
-		g.curl("/system/v1/instances/"+g.instance.GetId(), ""))
+		g.curl("/system/v1/instances/"+g.instance.GetId(), ""),
+		fmt.Sprintf("%s instance get %s --server %s %s", quote(g.executable), g.instance.GetId(), quote(g.local), g.who()))
 	return b.String()
 }
 
@@ -178,7 +179,11 @@ func (g greeting) curl(path, options string) string {
 	if options != "" {
 		options += " "
 	}
-	token := fmt.Sprintf("%s token --key %s --user %s --audience %s",
-		quote(g.executable), quote(g.id.key), quote(g.id.user), quote(g.url))
+	token := quote(g.executable) + " token " + g.who()
 	return fmt.Sprintf(`curl -sS -H "Authorization: Bearer $(%s)" %s%s`, token, options, quote(g.local+path))
+}
+
+// who returns the flags that say who calls, and whom.
+func (g greeting) who() string {
+	return fmt.Sprintf("--key %s --user %s --audience %s", quote(g.id.key), quote(g.id.user), quote(g.url))
 }

@@ -150,6 +150,17 @@ input or the terminal, never from an argument. Times are RFC 3339 or a duration 
 	return cmd
 }
 
+// machineFlags and humanFlags are the flags that describe an owner of one kind.
+var (
+	machineFlags = []string{
+		"machine-user", "machine-name", "pat", "pat-expires", "machine-key", "machine-key-expires", "machine-key-file",
+	}
+	humanFlags = []string{
+		"email", "email-verified", "human-user", "first-name", "last-name", "human-language",
+		"password-stdin", "password-prompt", "password-change-required",
+	}
+)
+
 // addFlags gives cmd the flags of n.
 func (n *newInstance) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
@@ -177,10 +188,9 @@ func (n *newInstance) addFlags(cmd *cobra.Command) {
 
 	f.StringVar(&n.idempotencyKey, "idempotency-key", "", "`key` under which the call can be repeated, default a random one")
 	// A flag that does nothing for the kind of owner asked for is a mistake to tell of.
-	cmd.MarkFlagsMutuallyExclusive("machine-user", "email")
 	cmd.MarkFlagsMutuallyExclusive("password-stdin", "password-prompt")
-	for _, machine := range []string{"machine-name", "pat", "pat-expires", "machine-key", "machine-key-expires", "machine-key-file"} {
-		for _, human := range []string{"email", "human-user", "password-stdin", "password-prompt"} {
+	for _, machine := range machineFlags {
+		for _, human := range humanFlags {
 			cmd.MarkFlagsMutuallyExclusive(machine, human)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"castellan/internal/ident"
 )
 
@@ -175,6 +177,36 @@ func TestCommandLineFaults(t *testing.T) {
 			t.Errorf("%v: code %d, stdout %q", c.args, got.code, got.stdout)
 		}
 		contains(t, got.stderr, c.want, "--help'.\n")
+	}
+}
+
+// TestOwnerFlags: of an owner who is a machine nothing can be said that is said of people. Every
+// flag of castellan instance create is of one kind, or of neither.
+func TestOwnerFlags(t *testing.T) {
+	t.Parallel()
+	cmd := runner{}.program(io.Discard, io.Discard).createCommand()
+	var neither []string
+	line := func(name string) string {
+		if f := cmd.Flags().Lookup(name); f.Value.Type() == "bool" {
+			return "--" + name
+		}
+		return "--" + name + "=x"
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !slices.Contains(machineFlags, f.Name) && !slices.Contains(humanFlags, f.Name) {
+			neither = append(neither, f.Name)
+		}
+	})
+	if want := strings.Fields("audience domain idempotency-key key language org output server timeout token user"); !slices.Equal(neither, want) {
+		t.Errorf("flags of no kind of owner: %q, want %q", neither, want)
+	}
+	for _, machine := range machineFlags {
+		for _, human := range humanFlags {
+			got := runner{}.run(t, "instance", "create", "x", line(machine), line(human))
+			if got.code != exitUsage || !strings.Contains(got.stderr, "none of the others can be") {
+				t.Errorf("--%s with --%s: code %d, %s", machine, human, got.code, got.stderr)
+			}
+		}
 	}
 }
 

@@ -48,6 +48,11 @@ func (p *program) serve(ctx context.Context, from sources) error {
 	}
 	ctx, stop := untilSignal(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// From here on SIGHUP does not end the program. One that comes during the start is kept, for
+	// what was loaded above may be old by then.
+	reloads := make(chan os.Signal, 1)
+	signal.Notify(reloads, syscall.SIGHUP)
+	defer signal.Stop(reloads)
 	node, log, err := p.open(ctx, c)
 	if err != nil {
 		return err
@@ -55,8 +60,6 @@ func (p *program) serve(ctx context.Context, from sources) error {
 	if len(c.SystemUsers) == 0 {
 		log.Warn("there are no system users, so nobody can call the System API; 'castellan system-user keygen' makes a key for one")
 	}
-	reloads := make(chan os.Signal, 1)
-	signal.Notify(reloads, syscall.SIGHUP)
 	reloaded := make(chan struct{})
 	go func() {
 		defer close(reloaded)

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -171,6 +173,54 @@ func TestServeSignals(t *testing.T) {
 		t.Errorf("code %d", node.code)
 	}
 	contains(t, node.stderr.String(), `"msg":"stopping"`)
+}
+
+// hangUp is a standard error that sends this process SIGHUP when text is first written to it, and
+// goes on once the signal has been delivered.
+type hangUp struct {
+	syncBuffer
+	t         *testing.T
+	text      string
+	delivered chan os.Signal
+	sent      bool
+}
+
+func (h *hangUp) Write(text []byte) (int, error) {
+	if !h.sent && bytes.Contains(text, []byte(h.text)) {
+		h.sent = true
+		signalSelf(h.t, syscall.SIGHUP)
+		<-h.delivered
+	}
+	return h.syncBuffer.Write(text)
+}
+
+// A SIGHUP that comes while the server starts does not end it, and is obeyed when it has started.
+// Not parallel: see TestServeSignals.
+func TestServeHangUpDuringStart(t *testing.T) {
+	delivered := make(chan os.Signal, 1)
+	signal.Notify(delivered, syscall.SIGHUP) // this process survives, whatever the server does
+	defer signal.Stop(delivered)
+	dir := t.TempDir()
+	runner{}.succeed(t, "system-user", "keygen", "ops", "--out", dir)
+	// The warning is what the server writes first, before it opens anything.
+	stderr := &hangUp{t: t, text: "did you mean CASTELLAN_LISTEN?", delivered: delivered}
+	stderr.changed = make(chan struct{}, 1)
+	node := &process{stdout: &syncBuffer{changed: stderr.changed}, stderr: &stderr.syncBuffer, done: make(chan struct{})}
+	go func() {
+		defer close(node.done)
+		program := runner{environ: map[string]string{"CASTELLAN_LISTN": "x"}}.program(node.stdout, stderr)
+		node.code = program.run(context.WithoutCancel(t.Context()), []string{
+			"serve", "--listen", "127.0.0.1:0", "--key-pool-size", "0", "--database-url", "sqlite://" + dir + "/c.db",
+			"--master-key-file", dir + "/master.key", "--system-users", "ops=" + dir + "/ops.pub.pem",
+		})
+	}()
+	node.waitFor(t, `"msg":"listening"`)
+	signalSelf(t, syscall.SIGTERM)
+	<-node.done
+	if node.code != exitOK {
+		t.Errorf("code %d", node.code)
+	}
+	contains(t, node.stderr.String(), "system users reloaded")
 }
 
 // signalSelf sends a signal to this process.

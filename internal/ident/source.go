@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 )
 
@@ -44,7 +43,9 @@ type Source struct {
 	grants Grants
 	clock  Clock
 
-	mu      sync.Mutex
+	// lock holds one token while somebody makes ids, perhaps waiting for a grant. It is no mutex
+	// because those who wait for it must notice when their own ctx ends.
+	lock    chan struct{}
 	grant   Grant
 	last    int64 // milliseconds since Epoch of the newest id
 	counter int64 // of the newest id
@@ -52,14 +53,23 @@ type Source struct {
 
 // NewSource returns a source that claims its first grant on first use.
 func NewSource(grants Grants, clock Clock) *Source {
-	return &Source{grants: grants, clock: clock}
+	return &Source{grants: grants, clock: clock, lock: make(chan struct{}, 1)}
 }
 
 // Next returns n new ids in ascending order, above all that this source made before. It returns
-// the error of [Grants.Claim] when a grant is needed and none can be had; then it returns no id.
+// the error of [Grants.Claim] when a grant is needed and none can be had, and that of ctx when it
+// ends while another caller is busy; then it returns no id.
 func (s *Source) Next(ctx context.Context, n int) ([]string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	select {
+	case s.lock <- struct{}{}:
+	default:
+		select {
+		case s.lock <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	defer func() { <-s.lock }()
 	ids := make([]string, n)
 	for i := range ids {
 		id, err := s.next(ctx)
@@ -71,7 +81,7 @@ func (s *Source) Next(ctx context.Context, n int) ([]string, error) {
 	return ids, nil
 }
 
-// next makes one id; the caller holds mu. Nothing is remembered of an id that could not be made.
+// next makes one id; the caller holds lock. Nothing is remembered of an id that could not be made.
 func (s *Source) next(ctx context.Context) (int64, error) {
 	// A clock that goes backwards makes ids go on from the newest, not back.
 	ms, counter := max(millis(s.clock.Now()), s.last), int64(0)

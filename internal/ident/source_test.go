@@ -317,3 +317,74 @@ func TestSourcesUnderAnyClocks(t *testing.T) {
 		})
 	})
 }
+
+// blockingGrants tells when a claim has begun, and lets it end when it is told to.
+type blockingGrants struct {
+	memoryGrants
+	begun, proceed chan struct{}
+}
+
+func (g *blockingGrants) Claim(ctx context.Context, now time.Time) (Grant, error) {
+	g.begun <- struct{}{}
+	select {
+	case <-g.proceed:
+		return g.memoryGrants.Claim(ctx, now)
+	case <-ctx.Done():
+		return Grant{}, ctx.Err()
+	}
+}
+
+// TestWaitingEndsWithItsContext lets one caller be stuck in a claim: others leave when their own
+// ctx ends, and go on when the stuck one has left.
+func TestWaitingEndsWithItsContext(t *testing.T) {
+	grants := &blockingGrants{
+		memoryGrants: memoryGrants{lease: time.Minute}, begun: make(chan struct{}), proceed: make(chan struct{}),
+	}
+	s := NewSource(grants, NewManualClock(start))
+	next := func(ctx context.Context) <-chan error {
+		done := make(chan error, 1)
+		go func() {
+			_, err := s.Next(ctx, 1)
+			done <- err
+		}()
+		return done
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stuck := next(ctx)
+	<-grants.begun
+
+	ended, end := context.WithCancel(t.Context())
+	end()
+	select {
+	case err := <-next(ended):
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("a caller whose ctx has ended got %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("a caller whose ctx has ended waits for another's claim")
+	}
+
+	patient := next(t.Context())
+	cancel()
+	if err := <-stuck; !errors.Is(err, context.Canceled) {
+		t.Errorf("the stuck caller got %v", err)
+	}
+	<-grants.begun
+	grants.proceed <- struct{}{}
+	if err := <-patient; err != nil {
+		t.Errorf("the caller that could wait got %v", err)
+	}
+}
+
+// TestNextWithoutWaiting: a ctx that has ended matters only where there is something to wait for.
+func TestNextWithoutWaiting(t *testing.T) {
+	s := NewSource(&memoryGrants{lease: time.Minute}, NewManualClock(start))
+	mustNext(t, s, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if _, err := s.Next(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -57,12 +58,17 @@ func Label(name string, limit int) string {
 }
 
 // NormalizeDomain returns a domain in the form in which it is stored: lower case, A-labels.
-// It returns INST-S3v3w, naming field, for anything that cannot be a host name.
+// It returns INST-S3v3w, naming field, for anything that cannot be a domain name: an IP address is
+// a host, but no name that could be registered for one instance (RFC 1123 section 2.1).
 func NormalizeDomain(field, domain string) (string, error) {
 	refuse := func(rule string) (string, error) {
 		return "", fault.Invalid("INST-S3v3w", "Errors.Instance.Domain.InvalidCharacter", field, rule)
 	}
-	ascii, err := idna.Lookup.ToASCII(strings.TrimSpace(domain))
+	domain = strings.TrimSpace(domain)
+	ascii, err := idna.Lookup.ToASCII(domain)
+	if isAddress(domain) || isAddress(ascii) { // idna makes digits of other scripts those of ASCII
+		return refuse("must be a domain name, not an IP address")
+	}
 	if err != nil || !utf8.ValidString(domain) { // idna encodes broken UTF-8 as if it were text
 		return refuse("must be a domain name: letters, digits, hyphens and dots, without scheme, port or path")
 	}
@@ -76,6 +82,12 @@ func NormalizeDomain(field, domain string) (string, error) {
 		}
 	}
 	return ascii, nil
+}
+
+// isAddress reports whether host is an IP address, perhaps in the brackets of a URL.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return err == nil
 }
 
 func isLabel(label string) bool {

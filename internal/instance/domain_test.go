@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"castellan/internal/eventlog/logtest"
+	"castellan/internal/fault"
 )
 
 var label63 = strings.Repeat("a", 63)
@@ -30,8 +31,7 @@ var normalised = []struct{ in, want string }{
 	{"a-b.example", "a-b.example"},
 	{"1a.example", "1a.example"},
 	{label63 + ".example", label63 + ".example"},
-	// An address is a host too (RFC 1123 section 2.1), and clients may reach us by it.
-	{"192.168.0.1", "192.168.0.1"},
+	{"1.2.3.example", "1.2.3.example"},
 
 	{"", ""},
 	{"   ", ""},
@@ -54,8 +54,13 @@ var normalised = []struct{ in, want string }{
 	{"ab--c.example", ""}, // reserved (RFC 5890 section 2.3.1)
 	{"xn--abc.example", ""},
 	{"xn--", ""},
+	{"192.168.0.1", ""},
+	{" 192.168.0.1\n", ""},
+	{"１９２.168.0.1", ""}, // digits of full width
+	{"192。168。0。1", ""}, // full stops of another script
 	{"::1", ""},
 	{"[::1]", ""},
+	{"fe80::1%eth0", ""},
 	{"🎉\u200d.example", ""},
 	{"\u202eabc.example", ""},
 	{"a\xffb.example", ""}, // not UTF-8
@@ -210,4 +215,15 @@ func FuzzNormalizeDomain(f *testing.F) {
 			t.Fatalf("%q became %q, which becomes %q, %v", domain, got, again, err)
 		}
 	})
+}
+
+// The rule says what is wrong with an address, in whatever form it comes.
+func TestNormalizeDomainSaysNoAddress(t *testing.T) {
+	for _, address := range []string{"127.0.0.1", "１２７.0.0.1", "::1", "[2001:db8::1]", "fe80::1%eth0"} {
+		_, err := NormalizeDomain("custom_domain", address)
+		const rule = "must be a domain name, not an IP address"
+		if f := fault.Of(err); err == nil || len(f.Violations) != 1 || f.Violations[0].Rule != rule {
+			t.Errorf("%q: %v, want the rule %q", address, err, rule)
+		}
+	}
 }

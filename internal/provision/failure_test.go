@@ -75,9 +75,6 @@ var badWishes = map[string]struct {
 	"human with bad address": {
 		human, func(w *SetUp) { w.Human.Email = "ada" }, invalid("EMAIL-599BI", "human.email.email"),
 	},
-	"human with bad language": {
-		human, func(w *SetUp) { w.Human.PreferredLanguage = "?" }, invalid("LANG-jc8Sq", "human.profile.preferred_language"),
-	},
 	"weak password": {
 		human, func(w *SetUp) { w.Human.Password = "secret1!" }, invalid("COMMA-VoaRj", "human.password.password"),
 	},
@@ -109,7 +106,7 @@ func TestCustomDomainTaken(t *testing.T) {
 		wish := machine()
 		wish.CustomDomain = "login.acme.example"
 		r := f.mustSetUp(wish)
-		before := f.dump()
+		before, keys := f.dump(), f.keys.calls.Load()
 		for _, again := range []string{"login.acme.example", "LOGIN.acme.Example", f.get(r.Instance).Domains[0].Name} {
 			wish.CustomDomain = again
 			_, err := f.service.SetUp(f.Context(), actor, wish, nil)
@@ -118,7 +115,69 @@ func TestCustomDomainTaken(t *testing.T) {
 			})
 			f.wantsUnchanged("a taken domain", before)
 		}
+		person := human()
+		person.CustomDomain = wish.CustomDomain
+		_, err := f.service.SetUp(f.Context(), actor, person, nil)
+		logtest.CheckRefusal(f, err, logtest.Refusal{
+			Kind: fault.AlreadyExists, ID: "V3-DKcYh", Fields: []string{"custom_domain"},
+		})
+		if p, k := f.passwords.calls.Load(), f.keys.calls.Load()-keys; p != 0 || k != 0 {
+			f.Errorf("%d passwords were hashed and %d keys taken for taken domains", p, k)
+		}
+
+		// What is wrong with the wish itself is told first.
+		person.Human.FirstName = ""
+		_, err = f.service.SetUp(f.Context(), actor, person, nil)
+		logtest.CheckRefusal(f, err, *invalid("USER-UCej2", "human.profile.first_name"))
 	})
+}
+
+// A domain that is taken after the look at it is refused by its table, and a call whose twin has
+// taken it gets the answer of the twin.
+func TestCustomDomainTakenMeanwhile(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		wish := machine()
+		wish.CustomDomain = "login.acme.example"
+		whole := f.service
+		f.service.Keys = afterKey{f.keys, func() {
+			_, err := whole.SetUp(f.Context(), actor, wish, nil)
+			f.must(err)
+		}}
+		_, err := f.service.SetUp(f.Context(), actor, wish, nil)
+		logtest.CheckRefusal(f, err, logtest.Refusal{
+			Kind: fault.AlreadyExists, ID: "V3-DKcYh", Fields: []string{"custom_domain"},
+		})
+		if n := f.instances(); n != 1 {
+			f.Errorf("%d instances, want that of the other call", n)
+		}
+
+		// The twin comes between the first look for an answer and the look at the domain.
+		wish.CustomDomain = "twin.acme.example"
+		k := key("k", "request")
+		var twin Result
+		f.service = whole
+		f.service.IDs = ident.NewSource(grantsAfter(func(ctx context.Context) error {
+			var err error
+			twin, err = whole.SetUp(ctx, actor, wish, &k)
+			return err
+		}), f.clock)
+		r, err := f.service.SetUp(f.Context(), actor, wish, &k)
+		f.must(err)
+		if diff := cmp.Diff(twin, r); diff != "" || r.Instance == "" {
+			f.Errorf("the twins' results differ (-first +second):\n%s", diff)
+		}
+		logtest.CheckFold(f, f.service.DB, f.service.Log)
+	})
+}
+
+// grantsAfter gives a grant of its own once it has been called.
+type grantsAfter func(ctx context.Context) error
+
+func (g grantsAfter) Claim(ctx context.Context, now time.Time) (ident.Grant, error) {
+	if err := g(ctx); err != nil {
+		return ident.Grant{}, err
+	}
+	return grants(99).Claim(ctx, now)
 }
 
 // What fails on the way, before the transaction or during it, comes back as it is and leaves
@@ -147,7 +206,7 @@ func TestFailures(t *testing.T) {
 			f.passwords.fail = func(ctx context.Context) error { cancel(); return ctx.Err() }
 		}, context.Canceled},
 		"context ends before the transaction": {machine(), func(f *fixture, cancel func()) {
-			f.service.Keys = cancelling{f.keys, cancel}
+			f.service.Keys = afterKey{f.keys, cancel}
 		}, context.Canceled},
 	}
 	eachEngine(t, func(f *fixture) {
@@ -183,14 +242,14 @@ func (noGrants) Claim(context.Context, time.Time) (ident.Grant, error) {
 	return ident.Grant{}, store.ErrUnavailable
 }
 
-// cancelling ends a context when a key has been taken.
-type cancelling struct {
-	keys   *keys
-	cancel func()
+// afterKey does something, such as ending a context, when a key has been taken.
+type afterKey struct {
+	keys *keys
+	do   func()
 }
 
-func (c cancelling) Take(ctx context.Context) (*rsa.PrivateKey, error) {
-	defer c.cancel()
+func (c afterKey) Take(ctx context.Context) (*rsa.PrivateKey, error) {
+	defer c.do()
 	return c.keys.Take(ctx)
 }
 

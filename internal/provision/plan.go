@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"castellan/internal/app"
 	"castellan/internal/defaults"
@@ -43,7 +44,8 @@ type plan struct {
 	result Result
 }
 
-// plan checks the whole wish, then does the slow work. Nothing is written.
+// plan checks the whole wish, and whether its custom domain is free, then does the slow work.
+// Nothing is written.
 func (s *Service) plan(ctx context.Context, actor ident.Actor, wish SetUp) (*plan, error) {
 	if err := wish.checkOwner(); err != nil {
 		return nil, err
@@ -63,11 +65,31 @@ func (s *Service) plan(ctx context.Context, actor ident.Actor, wish SetUp) (*pla
 		return nil, err
 	}
 	if wish.Human != nil {
-		err = s.planHuman(ctx, actor, p, orgDomain)
+		err = p.planHuman(orgDomain)
 	} else {
-		err = s.planMachine(ctx, p)
+		err = p.planMachine(s.Clock.Now())
 	}
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	// The table of domains decides when it is written. Most wishes for a taken domain are found
+	// here, before they have cost a hash or a key.
+	if err := s.checkFree(ctx, p.customDomain); err != nil {
+		return nil, err
+	}
+	return p, s.makeSecrets(ctx, actor, p, orgDomain)
+}
+
+// checkFree returns errDomainTaken when a custom domain, which may be empty, leads to an instance.
+func (s *Service) checkFree(ctx context.Context, domain string) error {
+	if domain == "" {
+		return nil
+	}
+	taken, err := instance.DomainTaken(ctx, s.DB, domain)
+	if err == nil && taken {
+		err = errDomainTaken
+	}
+	return err
 }
 
 // assignIDs gives everything in the plan its id.
@@ -139,54 +161,59 @@ func (s *Service) generateDomain(p *plan) error {
 	return nil
 }
 
-// planHuman decides the owner. The profile is checked before the password is hashed, so a
-// bad request costs nothing.
-func (s *Service) planHuman(ctx context.Context, actor ident.Actor, p *plan, orgDomain string) (err error) {
+// planHuman decides the owner, whose password is not hashed yet.
+func (p *plan) planHuman(orgDomain string) (err error) {
 	h := p.wish.Human
-	if _, err := h.decide(orgDomain, ""); err != nil {
+	if p.owner, err = h.decide(orgDomain, ""); err != nil || h.Password == "" {
 		return err
 	}
-	var hash string
-	if h.Password != "" {
-		if err := user.CheckPassword(p.defaults.PasswordComplexity, "human.password.password", h.Password); err != nil {
-			return err
-		}
-		// All that one operator creates waits in one line, beside those of the instances.
-		if hash, err = s.Passwords.Hash(ctx, "system:"+string(actor), h.Password); err != nil {
-			return err
-		}
-	}
-	p.owner, err = h.decide(orgDomain, hash)
-	return err
+	return user.CheckPassword(p.defaults.PasswordComplexity, "human.password.password", h.Password)
 }
 
-// planMachine decides the owner and its credentials.
-func (s *Service) planMachine(ctx context.Context, p *plan) (err error) {
+// planMachine decides the owner, and until when its credentials last.
+func (p *plan) planMachine(now time.Time) (err error) {
 	m := p.wish.Machine
 	if p.owner, err = (user.AddMachine{UserName: m.UserName, Name: m.Name}).Decide(); err != nil {
 		return err
 	}
-	now := s.Clock.Now()
 	if p.token != nil {
 		const field = "machine.personal_access_token.expiration_date"
 		if p.token.ExpiresAt, err = expiry.At(now, m.Token.ExpiresAt, field); err != nil {
 			return err
 		}
+	}
+	if p.key != nil {
+		const field = "machine.machine_key.expiration_date"
+		p.key.ExpiresAt, err = expiry.At(now, m.Key.ExpiresAt, field)
+	}
+	return err
+}
+
+// makeSecrets does the slow work for a wish that is in order: it hashes the owner's password, or
+// makes the owner's token and key.
+func (s *Service) makeSecrets(ctx context.Context, actor ident.Actor, p *plan, orgDomain string) error {
+	if h := p.wish.Human; h != nil && h.Password != "" {
+		// All that one operator creates waits in one line, beside those of the instances.
+		hash, err := s.Passwords.Hash(ctx, "system:"+string(actor), h.Password)
+		if err != nil {
+			return err
+		}
+		if p.owner, err = h.decide(orgDomain, hash); err != nil {
+			return err
+		}
+	}
+	if p.token != nil {
 		token := vault.NewToken(s.Random)
 		p.token.Hash, p.result.Token = token.Hash(), token.Reveal()
 	}
 	if p.key == nil {
 		return nil
 	}
-	const field = "machine.machine_key.expiration_date"
-	if p.key.ExpiresAt, err = expiry.At(now, m.Key.ExpiresAt, field); err != nil {
-		return err
-	}
-	return s.planKey(ctx, p)
+	return s.takeKey(ctx, p)
 }
 
-// planKey takes a key pair and divides it: the public half for the log, the private for the caller.
-func (s *Service) planKey(ctx context.Context, p *plan) error {
+// takeKey takes a key pair and divides it: the public half for the log, the private for the caller.
+func (s *Service) takeKey(ctx context.Context, p *plan) error {
 	key, err := s.Keys.Take(ctx)
 	if err != nil {
 		return err

@@ -104,6 +104,12 @@ func (s *Service) SetUp(ctx context.Context, actor ident.Actor, wish SetUp, key 
 		return r, err
 	}
 	p, err := s.plan(ctx, actor, wish)
+	if errors.Is(err, errDomainTaken) {
+		// Perhaps by a call with the same key, which has ended meanwhile.
+		if r, found, err := s.replay(ctx, key); found || err != nil {
+			return r, err
+		}
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -119,13 +125,8 @@ func (s *Service) SetUp(ctx context.Context, actor ident.Actor, wish SetUp, key 
 			}
 			return Result{}, fault.New(fault.Aborted, "ONCE-race1", "Errors.IdempotencyKey.InUse").WithCause(err)
 		case store.ConflictIn(err, instance.DomainsTable):
-			taken, lookErr := instance.DomainTaken(ctx, s.DB, p.customDomain)
-			if lookErr != nil {
-				return Result{}, lookErr
-			}
-			if taken {
-				return Result{}, fault.New(fault.AlreadyExists, "V3-DKcYh", "Errors.Instance.Domain.AlreadyExists").
-					WithViolation("custom_domain", "is already the domain of an instance").WithCause(err)
+			if err := s.checkFree(ctx, p.customDomain); err != nil {
+				return Result{}, err
 			}
 			if try == suffixTries {
 				return Result{}, fault.New(fault.Aborted, "V3-DKcYh", "Errors.Instance.Domain.AlreadyExists").WithCause(err)
@@ -153,6 +154,10 @@ func (s *Service) replay(ctx context.Context, key *once.Key) (r Result, found bo
 	}
 	return r, true, nil
 }
+
+// errDomainTaken is what becomes of a wish for a domain that another instance has.
+var errDomainTaken = fault.New(fault.AlreadyExists, "V3-DKcYh", "Errors.Instance.Domain.AlreadyExists").
+	WithViolation("custom_domain", "is already the domain of an instance")
 
 var errNoOwner = fault.New(fault.InvalidArgument, "INSTANCE-z1yi2q2ot7", "Error.Instance.NoAdmin").
 	WithViolation("owner", "must be exactly one of human and machine")

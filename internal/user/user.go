@@ -67,18 +67,18 @@ func apply(s State, e eventlog.Event) State {
 
 // AddHuman is the wish for a human user.
 type AddHuman struct {
-	UserName               string // empty: an empty local part below Domain
+	UserName               string // kept verbatim; blank: an empty local part below Domain
 	Domain                 string // the primary domain of the organization
 	FirstName, LastName    string
-	PreferredLanguage      string // a BCP 47 tag, or empty
+	PreferredLanguage      string // a BCP 47 tag; anything else counts as none
 	Email                  string
 	EmailVerified          bool
 	PasswordHash           string // of a password CheckPassword has allowed; empty: none
 	PasswordChangeRequired bool
 }
 
-// Decide returns the events that begin a human user. It returns USER-UCej2, USER-4hB7d,
-// EMAIL-spblu, EMAIL-599BI or LANG-jc8Sq, and names the field at fault.
+// Decide returns the events that begin a human user (contract section 1.4). It returns
+// USER-UCej2, USER-4hB7d, EMAIL-spblu or EMAIL-599BI, and names the field at fault.
 func (a AddHuman) Decide() ([]eventlog.Payload, error) {
 	first, last := strings.TrimSpace(a.FirstName), strings.TrimSpace(a.LastName)
 	switch {
@@ -91,18 +91,13 @@ func (a AddHuman) Decide() ([]eventlog.Payload, error) {
 	if err != nil {
 		return nil, err
 	}
-	lang := a.PreferredLanguage
-	if lang != "" {
-		tag, err := language.Parse(lang)
-		if err != nil {
-			return nil, fault.Invalid("LANG-jc8Sq", "Errors.Language.NotParsed", "human.profile.preferred_language",
-				"must be a language tag (BCP 47), for example en or de-CH").WithCause(err)
-		}
+	var lang string
+	if tag, err := language.Parse(a.PreferredLanguage); err == nil {
 		lang = tag.String()
 	}
-	name := strings.TrimSpace(a.UserName)
-	if name == "" {
-		name = "@" + a.Domain // contract section 1.4
+	name := a.UserName
+	if strings.TrimSpace(name) == "" {
+		name = "@" + a.Domain
 	}
 	events := []eventlog.Payload{HumanAdded{
 		UserName: name, FirstName: first, LastName: last, DisplayName: first + " " + last,
@@ -132,22 +127,22 @@ func checkEmail(email string) (string, error) {
 
 // AddMachine is the wish for a machine user.
 type AddMachine struct {
-	UserName string
+	UserName string // kept verbatim
 	Name     string
 }
 
 // Decide returns the events that begin a machine user. It returns COMMAND-bs9Ds for a missing
 // name, COMMAND-bm9Ds for a missing user name and PROJE-hzxwo for both (contract section 1.4).
 func (a AddMachine) Decide() ([]eventlog.Payload, error) {
-	userName, name := strings.TrimSpace(a.UserName), strings.TrimSpace(a.Name)
+	name, blank := strings.TrimSpace(a.Name), strings.TrimSpace(a.UserName) == ""
 	switch {
-	case userName == "" && name == "":
+	case blank && name == "":
 		return nil, fault.New(fault.FailedPrecondition, "PROJE-hzxwo", "Errors.Invalid.Argument").
 			WithViolation("machine.user_name", "must not be blank").WithViolation("machine.name", "must not be blank")
 	case name == "":
 		return nil, fault.Invalid("COMMAND-bs9Ds", "Errors.User.Invalid", "machine.name", "must not be blank")
-	case userName == "":
+	case blank:
 		return nil, fault.Invalid("COMMAND-bm9Ds", "Errors.User.Invalid", "machine.user_name", "must not be blank")
 	}
-	return []eventlog.Payload{MachineAdded{UserName: userName, Name: name, AccessTokenType: "bearer"}}, nil
+	return []eventlog.Payload{MachineAdded{UserName: a.UserName, Name: name, AccessTokenType: "bearer"}}, nil
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // masterPrefix begins the line of a key file that this package wrote. A file of another
@@ -44,16 +46,26 @@ func NewMasterKey(key [KeySize]byte, random io.Reader) *MasterKey {
 // LoadMasterKey reads the master key from the file at path: one line, base64 of 32 bytes,
 // optionally after "castellan-master-key-v1:". When there is no file it makes a key and
 // writes it, mode 0600, into a directory it creates with mode 0700 if need be. Of several
-// processes that start at once exactly one writes, and all return the same key.
+// processes that start at once exactly one writes, and all return the same key. Where the file
+// system has no hard links, they may wait up to patience for the one that writes.
 //
 // random makes the key and nonces; nil is the system's source. It returns an error when the
 // file is not regular, when group or others may read or write it, or when it is malformed.
 func LoadMasterKey(path string, random io.Reader) (*MasterKey, error) {
+	return loadMasterKey(path, random, os.Link, waiter(patience))
+}
+
+// loadMasterKey is LoadMasterKey with its way to make hard links, and to wait: wait returns after
+// a moment, and false when there has been enough of it.
+func loadMasterKey(path string, random io.Reader, link func(old, path string) error, wait func() bool) (*MasterKey, error) {
 	key, err := readMasterKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := createMasterKey(path, orCrypto(random)); err != nil {
+		if err := createMasterKey(path, orCrypto(random), link); err != nil {
 			return nil, fmt.Errorf("create the master key %s: %w", path, err)
 		}
+		key, err = readMasterKey(path)
+	}
+	for errors.Is(err, errUnfinished) && wait() {
 		key, err = readMasterKey(path)
 	}
 	if err != nil {
@@ -62,7 +74,31 @@ func LoadMasterKey(path string, random io.Reader) (*MasterKey, error) {
 	return NewMasterKey(key, random), nil
 }
 
-// readMasterKey reads and checks the file.
+const (
+	// patience is how long a process that writes a key may take from its first byte to its last.
+	patience = 5 * time.Second
+	// glance is how often a file that is being written is looked at.
+	glance = 20 * time.Millisecond
+)
+
+// waiter returns a function that waits for a glance, and returns false once it has done so for limit.
+func waiter(limit time.Duration) func() bool {
+	return func() bool {
+		if limit < glance {
+			return false
+		}
+		limit -= glance
+		<-time.NewTimer(glance).C
+		return true
+	}
+}
+
+// errUnfinished means that a file holds the beginning of what writeMasterKey writes.
+var errUnfinished = errors.New("empty, or ends in the middle: a process was stopped while it made the key, " +
+	"so nothing was sealed with it; remove the file to have another made")
+
+// readMasterKey reads and checks the file. It returns errUnfinished for one that may be in the
+// making.
 func readMasterKey(path string) (key [KeySize]byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -84,7 +120,17 @@ func readMasterKey(path string) (key [KeySize]byte, err error) {
 	if err != nil {
 		return key, err
 	}
-	return parseMasterKey(text)
+	key, err = parseMasterKey(text)
+	if err != nil && unfinished(string(text)) {
+		err = errUnfinished
+	}
+	return key, err
+}
+
+// unfinished reports whether text is less than the line of a key that this package writes.
+func unfinished(text string) bool {
+	begun := strings.HasPrefix(text, masterPrefix) || strings.HasPrefix(masterPrefix, text)
+	return begun && !strings.Contains(text, "\n") && len(text) < len(masterPrefix)+base64.StdEncoding.EncodedLen(KeySize)
 }
 
 // parseMasterKey reads the content of a key file. Its errors never quote it.
@@ -111,8 +157,10 @@ func parseMasterKey(text []byte) (key [KeySize]byte, err error) {
 
 // createMasterKey writes a new key to path, unless a file has appeared there meanwhile. The
 // key is complete and on disk under a name of its own before it is linked to path, and a
-// link never replaces a file, so no other process reads half a key or a second one.
-func createMasterKey(path string, random io.Reader) error {
+// link never replaces a file, so no other process reads half a key or a second one. Where link
+// says that there are no hard links, the file is made in its place: no other process can make
+// it a second time, and those that read half a key can tell.
+func createMasterKey(path string, random io.Reader, link func(old, path string) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -124,17 +172,39 @@ func createMasterKey(path string, random io.Reader) error {
 	defer os.Remove(f.Name())
 	var key [KeySize]byte
 	mustRead(random, key[:])
-	_, err = f.WriteString(masterPrefix + base64.StdEncoding.EncodeToString(key[:]) + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	line := masterPrefix + base64.StdEncoding.EncodeToString(key[:]) + "\n"
+	if err := writeMasterKey(f, line); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil
-		}
+	err = link(f.Name(), path)
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM) { // the latter from FAT, see link(2)
+		err = placeMasterKey(path, line)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// placeMasterKey makes a file at path that holds line. It returns fs.ErrExist when there is one.
+func placeMasterKey(path, line string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := writeMasterKey(f, line); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// writeMasterKey writes line to f, sees to it that it is on disk, and closes f.
+func writeMasterKey(f *os.File, line string) error {
+	_, err := f.WriteString(line)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // syncDir makes a new name in dir durable.

@@ -2,11 +2,14 @@ package vault
 
 import (
 	"encoding/base64"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestLoadMasterKeyMakesOneAndKeepsIt(t *testing.T) {
@@ -68,6 +71,108 @@ func TestLoadMasterKeyRace(t *testing.T) {
 	}
 }
 
+// noLinks is a file system without hard links, which says so with err.
+func noLinks(err error) func(old, path string) error {
+	return func(old, path string) error { return &os.LinkError{Op: "link", Old: old, New: path, Err: err} }
+}
+
+// impatient does not wait.
+func impatient() bool { return false }
+
+func TestLoadMasterKeyWithoutHardLinks(t *testing.T) {
+	for _, e := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.ENOSYS} {
+		path := filepath.Join(t.TempDir(), "data", "master.key")
+		first, err := loadMasterKey(path, nil, noLinks(e), impatient)
+		if err != nil {
+			t.Errorf("%v: %v", e, err)
+			continue
+		}
+		again, err := LoadMasterKey(path, nil)
+		if err != nil || again.id != first.id {
+			t.Errorf("%v: the key changed between two starts: %v", e, err)
+		}
+		entries, err := os.ReadDir(filepath.Dir(path))
+		info, statErr := os.Stat(path)
+		if err != nil || statErr != nil || len(entries) != 1 || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v: the directory holds %v, %v, %v; want the key alone, mode 0600", e, entries, err, statErr)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "master.key")
+	if _, err := loadMasterKey(path, nil, noLinks(syscall.EACCES), impatient); !errors.Is(err, syscall.EACCES) {
+		t.Errorf("another error of a link becomes %v", err)
+	}
+}
+
+func TestLoadMasterKeyRaceWithoutHardLinks(t *testing.T) {
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "master.key")
+		const starters = 8
+		ids := make(chan [masterIDSize]byte, starters)
+		start := make(chan struct{})
+		for range starters {
+			go func() {
+				<-start
+				key, err := loadMasterKey(path, nil, noLinks(syscall.EPERM), waiter(time.Minute))
+				if err != nil {
+					t.Error(err)
+					key = NewMasterKey([KeySize]byte{}, nil)
+				}
+				ids <- key.id
+			}()
+		}
+		close(start)
+		first := <-ids
+		for range starters - 1 {
+			if id := <-ids; id != first {
+				t.Fatal("two starters ended with different keys")
+			}
+		}
+	}
+}
+
+// A file that another process is writing is read when it is whole; one that nobody goes on writing
+// is an error in the end.
+func TestLoadMasterKeyWaitsForTheWriter(t *testing.T) {
+	line := masterPrefix + base64.StdEncoding.EncodeToString(make([]byte, KeySize)) + "\n"
+	want := NewMasterKey([KeySize]byte{}, nil)
+	for n := range len(line) {
+		path := filepath.Join(t.TempDir(), "master.key")
+		write := func(text string) {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(line[:n])
+		waits := 0
+		key, err := loadMasterKey(path, nil, os.Link, func() bool {
+			if waits++; waits == 3 {
+				write(line)
+			}
+			return waits <= 3
+		})
+		if err != nil || key.id != want.id {
+			t.Errorf("%d bytes, then all: %v", n, err)
+		}
+		// A key is whole without its line's end: other programs leave that out.
+		if whole := n == len(line)-1; whole != (waits == 0) {
+			t.Errorf("%d bytes: waited %d times", n, waits)
+		}
+		write(line[:n])
+		if _, err := loadMasterKey(path, nil, os.Link, impatient); n < len(line)-1 && !errors.Is(err, errUnfinished) {
+			t.Errorf("%d bytes: err = %v", n, err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "master.key")
+	if err := os.WriteFile(path, []byte(masterPrefix+"????"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wait, waits := waiter(3*glance), 0
+	_, err := loadMasterKey(path, nil, os.Link, func() bool { waits++; return wait() })
+	if !errors.Is(err, errUnfinished) || waits != 4 {
+		t.Errorf("after %d waits: %v; waiting must end", waits, err)
+	}
+}
+
 func TestLoadMasterKeyRefuses(t *testing.T) {
 	good := masterPrefix + base64.StdEncoding.EncodeToString(make([]byte, KeySize)) + "\n"
 	tests := []struct {
@@ -100,7 +205,7 @@ func TestLoadMasterKeyRefuses(t *testing.T) {
 			if err := os.Chmod(path, tt.mode); err != nil {
 				t.Fatal(err)
 			}
-			_, err := LoadMasterKey(path, nil)
+			_, err := loadMasterKey(path, nil, os.Link, impatient)
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("refused: %v", err)

@@ -83,14 +83,14 @@ func shapes() []shape {
 				r.GetMachine().PersonalAccessToken.ExpirationDate = timestamppb.New(moment(soon))
 				r.GetMachine().MachineKey.ExpirationDate = timestamppb.New(moment("2032-01-01T00:00:00Z"))
 			})},
-		{name: "machine with zero expiry", owner: token, user: robot, tokenEnds: never,
-			wish: edit(kit.Machine("Acme"), func(r *systemv1.CreateInstanceRequest) {
-				r.GetMachine().PersonalAccessToken.ExpirationDate = &timestamppb.Timestamp{}
-			})},
-		{name: "machine with the zero time of Go as expiry", owner: token, user: robot, tokenEnds: never,
-			wish: edit(kit.Machine("Acme"), func(r *systemv1.CreateInstanceRequest) {
+		{name: "machine with the zero time as expiry", owner: both, user: robot, tokenEnds: never, keyEnds: never,
+			wish: edit(kit.WithKey(kit.Machine("Acme")), func(r *systemv1.CreateInstanceRequest) {
 				r.GetMachine().PersonalAccessToken.ExpirationDate = timestamppb.New(time.Time{})
+				r.GetMachine().MachineKey.ExpirationDate = timestamppb.New(moment("0001-01-01T00:00:00Z"))
 			})},
+		{name: "machine with a user name in odd form", owner: token, tokenEnds: never,
+			user: with(robot, func(u *user) { u.userName = " Robot \t" }),
+			wish: edit(kit.Machine("Acme"), func(r *systemv1.CreateInstanceRequest) { r.GetMachine().UserName = " Robot \t" })},
 		{name: "machine with neither", owner: machine, user: robot,
 			wish: edit(kit.Machine("Acme"), func(r *systemv1.CreateInstanceRequest) { r.GetMachine().PersonalAccessToken = nil })},
 		{name: "person, verified, with password", wish: kit.Human("Acme"), owner: verified, user: ada},
@@ -113,6 +113,14 @@ func shapes() []shape {
 				r.GetHuman().Email.IsEmailVerified = false
 				r.GetHuman().Profile.PreferredLanguage = "de-ch"
 			})},
+		{name: "person with a user name in odd form and no known language", owner: verified,
+			user: with(ada, func(u *user) { u.userName = " Ada L. " }),
+			wish: edit(kit.Human("Acme"), func(r *systemv1.CreateInstanceRequest) {
+				r.GetHuman().UserName, r.GetHuman().Profile.PreferredLanguage = " Ada L. ", "no tag"
+			})},
+		{name: "person with a blank user name", owner: verified,
+			user: with(ada, func(u *user) { u.userName = "@acme." + kit.Domain }),
+			wish: edit(kit.Human("Acme"), func(r *systemv1.CreateInstanceRequest) { r.GetHuman().UserName = "  " })},
 		{name: "custom domain", wish: kit.WithDomain(kit.Machine("Acme"), "Login.Acme.Example"),
 			owner: token, user: robot, tokenEnds: never, custom: "login.acme.example"},
 		{name: "custom domain in another script", wish: kit.WithDomain(kit.Machine("Acme"), "anmeldung.bücher.example"),

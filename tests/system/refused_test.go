@@ -46,6 +46,7 @@ var badDomains = []string{
 	".acme.example", "-acme.example", "acme-.example", "a*.example", "*.example", "user@acme.example", "acme.example?",
 	"acme.example\\", "tab\t.example", "new\nline.example", strings.Repeat("x", 64) + ".example",
 	"🚀 .example", "%61.example", "xn--\u00fc.example", "<script>.example", "a,b.example", "   ",
+	"127.0.0.1", "::1", "[2001:db8::1]", "１２７.0.0.1",
 }
 
 // badAddresses are no e-mail addresses, or more than one.
@@ -89,14 +90,18 @@ func refusals() []refusal {
 		{"key that has expired", machineBut(func(_ *createRequest, m *systemv1.CreateInstanceRequest_Machine) {
 			m.MachineKey.ExpirationDate = timestamppb.New(time.Now().Add(-time.Second))
 		}), invalid, "DOMAIN-dv3t5", []string{keyEnds}},
+		// A message without content says 1970, and is not the same as no message.
+		{"token that has expired in 1970", machineBut(func(_ *createRequest, m *systemv1.CreateInstanceRequest_Machine) {
+			m.PersonalAccessToken.ExpirationDate = &timestamppb.Timestamp{}
+		}), invalid, "DOMAIN-dv3t5", []string{tokenEnds}},
+		{"key that has expired in 1970", machineBut(func(_ *createRequest, m *systemv1.CreateInstanceRequest_Machine) {
+			m.MachineKey.ExpirationDate = timestamppb.New(moment("1970-01-01T00:00:00Z"))
+		}), invalid, "DOMAIN-dv3t5", []string{keyEnds}},
 		{"key of no type", machineBut(func(_ *createRequest, m *systemv1.CreateInstanceRequest_Machine) { m.MachineKey.Type = 0 }),
 			invalid, firstFault, []string{"machine.machine_key.type"}},
 		{"key of an unknown type", machineBut(func(_ *createRequest, m *systemv1.CreateInstanceRequest_Machine) {
 			m.MachineKey.Type = authnv1.KeyType(7)
 		}), invalid, firstFault, []string{"machine.machine_key.type"}},
-		{"person whose language is none", humanBut(func(_ *createRequest, h *systemv1.CreateInstanceRequest_Human) {
-			h.Profile.PreferredLanguage = "no tag"
-		}), invalid, "LANG-jc8Sq", []string{"human.profile.preferred_language"}},
 	}
 	for _, c := range []struct {
 		password string

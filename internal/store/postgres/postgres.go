@@ -114,7 +114,7 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 }
 
 // Query implements [store.Querier]. A query that is met by a broken connection, before its first
-// row, is run again: it only reads.
+// row, is run again: it only reads. One that the server has answered, and be it that it gave up, is not.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (store.Rows, error) {
 	args, err := bind(args)
 	if err != nil {
@@ -125,20 +125,21 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (store.Rows, er
 		if err != nil {
 			return nil, err
 		}
-		r, err := query(ctx, c, sql, args)
+		r, gone, err := query(ctx, c, sql, args)
 		if err == nil {
 			return r, nil
 		}
-		if !errors.Is(err, store.ErrUnavailable) || attempt == attempts || ctx.Err() != nil {
+		if !gone || attempt == attempts || ctx.Err() != nil {
 			return nil, err
 		}
-		d.pool.Reset()
+		d.pool.Reset() // what broke one connection has often broken all
 	}
 }
 
 // query runs a query on a connection, which goes back to the pool with an error or when the rows
-// are closed. The first row is fetched, because an error may come in its place.
-func query(ctx context.Context, c *pgxpool.Conn, sql string, args []any) (*rows, error) {
+// are closed. The first row is fetched, because an error may come in its place. gone says that
+// the connection is.
+func query(ctx context.Context, c *pgxpool.Conn, sql string, args []any) (_ *rows, gone bool, err error) {
 	r, err := c.Query(ctx, sql, args...)
 	x := &rows{rows: r, ctx: ctx, conn: c.Conn(), release: c.Release, fetched: true}
 	if err == nil {
@@ -148,11 +149,18 @@ func query(ctx context.Context, c *pgxpool.Conn, sql string, args []any) (*rows,
 	}
 	if err != nil {
 		err = translate(ctx, c.Conn(), err)
+		gone = lost(c.Conn(), err)
 		c.Release()
-		return nil, err
+		return nil, gone, err
 	}
-	return x, nil
+	return x, false, nil
 }
+
+// lost reports whether err, which has been translated, means that the connection c is gone: cut,
+// or ended by a server that shuts down or has crashed. A server that is only unable to do what it
+// was told, such as for a time limit or a full disk, answers and keeps the connection; then trying
+// again would only add to its troubles.
+func lost(c *pgx.Conn, err error) bool { return errors.Is(err, store.ErrUnavailable) && c.IsClosed() }
 
 // acquire takes a connection from the pool. One that has been idle for a second is tried
 // first, so that a restart of the server is not met by a transaction.
@@ -195,7 +203,7 @@ func (d *DB) Update(ctx context.Context, fn func(ctx context.Context, tx store.T
 			return err
 		}
 		if errors.Is(err, store.ErrUnavailable) {
-			d.pool.Reset() // what broke one connection has often broken all
+			d.pool.Reset() // as in Query: a connection is gone
 		}
 	}
 }
@@ -217,8 +225,8 @@ func (d *DB) try(ctx, inner context.Context, fn func(context.Context, store.Tx) 
 		err = s.commit(ctx)
 	}
 	if err != nil {
-		lost := errors.Is(s.err, store.ErrUnavailable) && !s.committing
-		return lost || errors.Is(s.err, store.ErrSerialization), err
+		gone := lost(c.Conn(), s.err) && !s.committing
+		return gone || errors.Is(s.err, store.ErrSerialization), err
 	}
 	if s.begun {
 		d.committed.Signal()

@@ -255,6 +255,54 @@ func TestConnectionLostWhileIdle(t *testing.T) {
 	}
 }
 
+// refusing makes a sequence runs and a function that counts itself there, whatever becomes of the
+// transaction, and fails as the server does with a given SQLSTATE.
+const refusing = `CREATE FUNCTION refuse(code TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$
+BEGIN PERFORM nextval('runs'); RAISE EXCEPTION 'refused' USING ERRCODE = code; END $$`
+
+// TestAnswersAreNotTriedAgain: a server that cannot do a statement, but says so on a connection
+// that stays, is asked once.
+func TestAnswersAreNotTriedAgain(t *testing.T) {
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: storetest.PostgresURL(t), MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	mustExec(t, db, `CREATE SEQUENCE runs`)
+	mustExec(t, db, refusing)
+	backend := mustNumber(t, db, `SELECT pg_backend_pid()`)
+	check := func(what, sql string, args ...any) {
+		t.Helper()
+		for name, run := range map[string]func() error{
+			"a query": func() error { _, err := number(t.Context(), db, sql, args...); return err },
+			"an update": func() error {
+				return db.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
+					_, err := number(ctx, tx, sql, args...)
+					return err
+				})
+			},
+		} {
+			mustNumber(t, db, `SELECT setval('runs', 1, false)`)
+			if err := run(); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("%s, %s: %v, want ErrUnavailable", what, name, err)
+			}
+			if runs := mustNumber(t, db, `SELECT last_value FROM runs WHERE is_called`); runs != 1 {
+				t.Errorf("%s, %s: run %d times, want once", what, name, runs)
+			}
+			if now := mustNumber(t, db, `SELECT pg_backend_pid()`); now != backend {
+				t.Errorf("%s, %s: the connection was given up", what, name)
+				backend = now
+			}
+		}
+	}
+	// Canceled, locked, read only, short of resources, cannot read or write, a fault of the server.
+	for _, code := range []string{"57014", "55P03", "25006", "53000", "53100", "53200", "53300", "58030", "XX000"} {
+		check(code, `SELECT refuse($1)`, code)
+	}
+	mustNumber(t, db, `SELECT length(set_config('statement_timeout', '200', false))`)
+	check("statement_timeout", `SELECT nextval('runs') FROM (SELECT nextval('runs'), pg_sleep(20)) AS slow`)
+}
+
 // TestSignalsComeBack breaks the connection a node listens on; commits of another node must be
 // heard again, and what was missed in between be made up for.
 func TestSignalsComeBack(t *testing.T) {
