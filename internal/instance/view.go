@@ -76,6 +76,16 @@ func NotFound(id ident.InstanceID) *fault.Error {
 		fmt.Sprintf("unable to set instance using id %s: ID=QUERY-1kIjX Message=Instance not found", id))
 }
 
+// DomainExists reports whether a domain, in whatever form, leads to an instance. What cannot be a
+// host name does not.
+func DomainExists(ctx context.Context, q store.Querier, domain string) (bool, error) {
+	name, err := NormalizeDomain("domain", domain)
+	if err != nil {
+		return false, nil //nolint:nilerr // the answer to the question is no
+	}
+	return DomainTaken(ctx, q, name)
+}
+
 // DomainTaken reports whether a domain, in its normalised form, leads to an instance.
 func DomainTaken(ctx context.Context, q store.Querier, domain string) (bool, error) {
 	return exists(ctx, q, `SELECT instance_id FROM instance_domains WHERE domain = $1`, domain)

@@ -28,6 +28,7 @@ type Service struct {
 
 	DB        store.DB
 	Provision *provision.Service
+	Instances *instance.Service
 	// Version is the version of the running build, as GetInstance shows it.
 	Version string
 }
