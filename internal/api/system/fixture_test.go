@@ -78,7 +78,7 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 				DB: db, Log: f.log, Once: once.NewBook(keyring, f.clock), IDs: ident.NewSource(grant{}, f.clock),
 				Clock: f.clock, Random: rand.Reader, Passwords: passwords{}, Keys: keys{}, ExternalDomain: "id.example", Secure: true,
 			},
-			Instances: &instance.Service{DB: db, Log: f.log}, Version: "test",
+			Instances: &instance.Service{DB: db, Log: f.log}, Clock: f.clock, Version: "test",
 		})
 		server := httptest.NewServer(calls.Handler())
 		t.Cleanup(server.Close)
