@@ -142,7 +142,7 @@ func (s *Service) generateDomain(p *plan) error {
 // planHuman decides the owner. The profile is checked before the password is hashed, so a
 // bad request costs nothing.
 func (s *Service) planHuman(ctx context.Context, actor ident.Actor, p *plan, orgDomain string) (err error) {
-	h := p.wish.Human
+	h := p.wish.Human.inheriting(p.defaults.Owner, orgDomain)
 	if _, err := h.decide(orgDomain, ""); err != nil {
 		return err
 	}

@@ -57,11 +57,7 @@ func (s *Service) CreateInstance(ctx context.Context, req *systemv1.CreateInstan
 	}
 	return &systemv1.CreateInstanceResponse{
 		InstanceId: string(made.Instance),
-		Details: &zitadelv1.ObjectDetails{
-			Sequence:      made.Sequence,
-			CreationDate:  timestamppb.New(made.CreatedAt),
-			ResourceOwner: string(made.Org),
-		},
+		Details:    detailsOfNew(made),
 		Pat:        made.Token,
 		MachineKey: made.MachineKey,
 	}, nil
