@@ -31,7 +31,7 @@ var rings = []struct {
 		"internal/instance", "internal/org", "internal/user", "internal/pat", "internal/machinekey",
 		"internal/project", "internal/app", "internal/member", "internal/systemuser",
 	}},
-	{"4 what needs several nouns", []string{"internal/provision"}},
+	{"4 what needs several nouns", []string{"internal/provision", "internal/roster"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},
 	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system"}},
 	{"6 composition", []string{"internal/server"}},

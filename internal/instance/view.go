@@ -89,6 +89,15 @@ func NotFound(id ident.InstanceID) *fault.Error {
 		fmt.Sprintf("unable to set instance using id %s: ID=QUERY-1kIjX Message=Instance not found", id))
 }
 
+// Require returns [NotFound] unless there is an instance with that id.
+func Require(ctx context.Context, q store.Querier, id ident.InstanceID) error {
+	there, err := exists(ctx, q, `SELECT instance_id FROM instances WHERE instance_id = $1`, string(id))
+	if err == nil && !there {
+		return NotFound(id)
+	}
+	return err
+}
+
 // DomainExists reports whether a domain, in whatever form, leads to an instance. What cannot be a
 // host name does not.
 func DomainExists(ctx context.Context, q store.Querier, domain string) (bool, error) {

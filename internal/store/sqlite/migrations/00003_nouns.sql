@@ -155,3 +155,6 @@ CREATE TABLE members (
     changed_at  INTEGER NOT NULL,
     PRIMARY KEY (instance_id, user_id, scope, scope_id)
 ) STRICT;
+
+-- Who has a part in the instance, or in one of its organizations.
+CREATE INDEX members_of ON members (instance_id, scope, scope_id, user_id);
