@@ -1,14 +1,18 @@
 package system_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"castellan/internal/eventlog/logtest"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
 	zitadelv1 "castellan/gen/zitadel/v1"
@@ -150,5 +154,46 @@ func TestSetPrimaryDomain(t *testing.T) {
 			}
 		}
 		f.left(id, before, "instance.domain.primary.set", "instance.domain.primary.set", "instance.domain.primary.set")
+	})
+}
+
+// Of all calls that want one domain at the same time one gets it, whether they add it to an
+// instance or make an instance with it; the others are told that it is taken, and leave nothing.
+func TestDomainRace(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		const contenders = 5
+		var requests []request
+		for i := range contenders {
+			id := f.create(fmt.Sprintf("Acme %d", i), "")
+			requests = append(requests,
+				request{verb: http.MethodPost, path: "/instances/" + id + "/domains", body: `{"domain":"Wanted.example"}`},
+				request{
+					verb: http.MethodPost, path: "/instances/_create",
+					body: `{"instanceName":"New","customDomain":"wanted.example","machine":{"userName":"robot","name":"Robot"}}`,
+				})
+		}
+		var group sync.WaitGroup
+		answers := make([]answer, len(requests))
+		for i, r := range requests {
+			group.Go(func() { answers[i] = f.send(r) })
+		}
+		group.Wait()
+		won := 0
+		for i, a := range answers {
+			if a.Status == http.StatusOK {
+				won++
+			} else if a.Status != http.StatusConflict || a.ID != "V3-DKcYh" {
+				f.Errorf("%s: %d %s", requests[i].path, a.Status, a.body)
+			}
+		}
+		if won != 1 {
+			f.Errorf("%d calls got the domain", won)
+		}
+		owners := f.list(`{"queries":[{"domainQuery":{"domains":["wanted.example"]}}]}`)
+		all := f.list(`{}`).GetDetails().GetTotalResult()
+		if owners.GetDetails().GetTotalResult() != 1 || all != contenders && all != contenders+1 {
+			f.Errorf("%d instances have it, of %d", owners.GetDetails().GetTotalResult(), all)
+		}
+		logtest.CheckFold(f, f.db, f.log)
 	})
 }
