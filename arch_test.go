@@ -23,7 +23,7 @@ var rings = []struct {
 	folders []string
 }{
 	{"0 terms", []string{"internal/fault", "internal/ident", "internal/role", "internal/defaults"}},
-	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry"}},
+	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search"}},
 	{"2 engines, the log, secrets", []string{
 		"internal/store/sqlite", "internal/store/postgres", "internal/idgrant", "internal/eventlog", "internal/vault", "internal/once",
 	}},
@@ -31,7 +31,7 @@ var rings = []struct {
 		"internal/instance", "internal/org", "internal/user", "internal/pat", "internal/machinekey",
 		"internal/project", "internal/app", "internal/member", "internal/systemuser",
 	}},
-	{"4 what needs several nouns", []string{"internal/provision"}},
+	{"4 what needs several nouns", []string{"internal/provision", "internal/roster"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},
 	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system"}},
 	{"6 composition", []string{"internal/server"}},

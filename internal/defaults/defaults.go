@@ -19,6 +19,8 @@ type Set struct {
 	PasswordComplexity PasswordComplexity
 	// Project names the project that stands for the instance's own APIs, and its applications.
 	Project Project
+	// Owner is the person who owns an instance, where the one who makes it may leave that open.
+	Owner Owner
 	// TokenScopes are the scopes of a personal access token made with an instance.
 	TokenScopes []string
 }
@@ -39,6 +41,13 @@ type Project struct {
 	Console string   // the browser application: code flow with PKCE, no secret
 }
 
+// Owner is a person. There is no default e-mail address or password.
+type Owner struct {
+	UserName            string
+	FirstName, LastName string
+	PreferredLanguage   string
+}
+
 // Current is the version new instances refer to.
 const Current = 1
 
@@ -56,6 +65,7 @@ var sets = map[int]Set{
 			APIs:    []string{"Management-API", "Admin-API", "Auth-API"},
 			Console: "Management Console",
 		},
+		Owner: Owner{UserName: "zitadel-admin", FirstName: "ZITADEL", LastName: "Admin", PreferredLanguage: "en"},
 		TokenScopes: []string{
 			"openid", "profile", "urn:zitadel:iam:user:metadata", "urn:zitadel:iam:user:resourceowner",
 		},

@@ -52,6 +52,9 @@ func TestVersion1(t *testing.T) {
 		!slices.Equal(set.Project.APIs, []string{"Management-API", "Admin-API", "Auth-API"}) {
 		t.Errorf("project of set 1 = %+v", set.Project)
 	}
+	if (set.Owner != Owner{UserName: "zitadel-admin", FirstName: "ZITADEL", LastName: "Admin", PreferredLanguage: "en"}) {
+		t.Errorf("owner of set 1 = %+v", set.Owner)
+	}
 	if !slices.Equal(set.TokenScopes, []string{
 		"openid", "profile", "urn:zitadel:iam:user:metadata", "urn:zitadel:iam:user:resourceowner",
 	}) {

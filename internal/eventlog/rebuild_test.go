@@ -154,7 +154,7 @@ func TestDestroyedKey(t *testing.T) {
 			}
 			return nil
 		})
-		if err != errStop {
+		if !errors.Is(err, errStop) {
 			f.Fatal(err)
 		}
 		if n := f.rebuild(f.log); n != 2 {

@@ -8,6 +8,11 @@ type Added struct {
 	Defaults int    `json:"defaultsVersion"`
 }
 
+// Changed gives the instance another name.
+type Changed struct {
+	Name string `json:"name"`
+}
+
 // DefaultLanguageSet records a default language that differs from the built-in one.
 type DefaultLanguageSet struct {
 	Language string `json:"language"`
@@ -17,6 +22,11 @@ type DefaultLanguageSet struct {
 type DomainAdded struct {
 	Domain    string `json:"domain"`
 	Generated bool   `json:"generated,omitempty"`
+}
+
+// DomainRemoved takes a domain away.
+type DomainRemoved struct {
+	Domain string `json:"domain"`
 }
 
 // DomainPrimarySet makes a domain the one that links and issuers use.
@@ -44,10 +54,16 @@ type ConsoleSet struct {
 func (Added) EventType() string { return "instance.added" }
 
 // EventType implements eventlog.Payload.
+func (Changed) EventType() string { return "instance.changed" }
+
+// EventType implements eventlog.Payload.
 func (DefaultLanguageSet) EventType() string { return "instance.default.language.set" }
 
 // EventType implements eventlog.Payload.
 func (DomainAdded) EventType() string { return "instance.domain.added" }
+
+// EventType implements eventlog.Payload.
+func (DomainRemoved) EventType() string { return "instance.domain.removed" }
 
 // EventType implements eventlog.Payload.
 func (DomainPrimarySet) EventType() string { return "instance.domain.primary.set" }

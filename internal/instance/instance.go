@@ -41,7 +41,8 @@ type Domain struct {
 var Noun = eventlog.NewNoun(eventlog.Noun[State]{
 	Type: "instance",
 	Payloads: []eventlog.Payload{
-		Added{}, DefaultLanguageSet{}, DomainAdded{}, DomainPrimarySet{}, DefaultOrgSet{}, ProjectSet{}, ConsoleSet{},
+		Added{}, Changed{}, DefaultLanguageSet{}, DomainAdded{}, DomainRemoved{}, DomainPrimarySet{},
+		DefaultOrgSet{}, ProjectSet{}, ConsoleSet{},
 	},
 	Apply:  apply,
 	Tables: tables,
@@ -53,18 +54,22 @@ func apply(s State, e eventlog.Event) State {
 	switch p := e.Payload.(type) {
 	case Added:
 		s.Name, s.Defaults = p.Name, p.Defaults
+	case Changed:
+		s.Name = p.Name
 	case DefaultLanguageSet:
 		s.Language = p.Language
 	case DomainAdded:
 		s.Domains = append(slices.Clone(s.Domains), Domain{
 			Name: p.Domain, Generated: p.Generated, Sequence: e.Sequence, CreatedAt: e.At, ChangedAt: e.At,
 		})
+	case DomainRemoved:
+		s.Domains = slices.DeleteFunc(slices.Clone(s.Domains), func(d Domain) bool { return d.Name == p.Domain })
 	case DomainPrimarySet:
 		s.Domains = slices.Clone(s.Domains)
 		for i := range s.Domains {
-			d := &s.Domains[i]
-			if primary := d.Name == p.Domain; primary != d.Primary {
-				d.Primary, d.Sequence, d.ChangedAt = primary, e.Sequence, e.At
+			// What was primary and what becomes it have changed, even if they are the same.
+			if d := &s.Domains[i]; d.Primary || d.Name == p.Domain {
+				d.Primary, d.Sequence, d.ChangedAt = d.Name == p.Domain, e.Sequence, e.At
 			}
 		}
 	case DefaultOrgSet:
@@ -90,9 +95,9 @@ type Add struct {
 // Decide returns the events that begin an instance. It returns INST-092mid for a blank name,
 // INST-S3v3w for a bad custom domain, LANG-jc8Sq or LANG-lg4DP for a bad language.
 func (a Add) Decide() ([]eventlog.Payload, error) {
-	name := strings.TrimSpace(a.Name)
-	if name == "" {
-		return nil, fault.Invalid("INST-092mid", "Errors.Invalid.Argument", "instance_name", "must not be blank")
+	name, err := checkName(a.Name)
+	if err != nil {
+		return nil, err
 	}
 	set, _ := defaults.Of(defaults.Current)
 	events := []eventlog.Payload{Added{Name: name, Defaults: set.Version}}
@@ -116,6 +121,15 @@ func (a Add) Decide() ([]eventlog.Payload, error) {
 		primary = custom
 	}
 	return append(events, DomainPrimarySet{Domain: primary}), nil
+}
+
+// checkName returns a name without surrounding space.
+func checkName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" {
+		return "", fault.Invalid("INST-092mid", "Errors.Invalid.Argument", "instance_name", "must not be blank")
+	}
+	return name, nil
 }
 
 // supported returns the canonical form of a language tag whose base language is in set.

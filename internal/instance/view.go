@@ -47,33 +47,65 @@ var tables = []eventlog.Table[State]{
 	},
 }
 
-// getSQL reads an instance and its domains at once: one row a domain.
-const getSQL = `SELECT i.instance_id, i.name, i.defaults_version, i.default_language, i.default_org_id,
+// selected are the columns of an instance and one of its domains, as scan reads them.
+const selected = `i.instance_id, i.name, i.defaults_version, i.default_language, i.default_org_id,
  i.iam_project_id, i.console_app_id, i.console_client_id, i.sequence, i.created_at, i.changed_at,
- d.domain, d.is_generated, d.is_primary, d.sequence, d.created_at, d.changed_at
- FROM instances i JOIN instance_domains d ON d.instance_id = i.instance_id
+ d.domain, d.is_generated, d.is_primary, d.sequence, d.created_at, d.changed_at`
+
+// getSQL reads an instance and its domains at once: one row a domain.
+const getSQL = `SELECT ` + selected + ` FROM instances i JOIN instance_domains d ON d.instance_id = i.instance_id
  WHERE i.instance_id = $1 ORDER BY d.created_at, d.domain`
 
 // Get returns an instance. It returns [NotFound] when there is none with that id.
 func Get(ctx context.Context, q store.Querier, id ident.InstanceID) (State, error) {
-	rows, err := store.All(ctx, q, scan, getSQL, string(id))
+	found, err := collect(ctx, q, getSQL, string(id))
 	if err != nil {
 		return State{}, fmt.Errorf("get instance %s: %w", id, err)
 	}
-	if len(rows) == 0 {
+	if len(found) == 0 {
 		return State{}, NotFound(id)
 	}
-	s := rows[0]
-	for _, more := range rows[1:] {
-		s.Domains = append(s.Domains, more.Domains...)
-	}
-	return s, nil
+	return found[0], nil
+}
+
+// collect runs a query whose rows are those of scan, the rows of an instance together.
+func collect(ctx context.Context, q store.Querier, sql string, args ...any) ([]State, error) {
+	var found []State
+	_, err := store.All(ctx, q, func(row store.Scanner) (struct{}, error) {
+		s, err := scan(row)
+		if last := len(found) - 1; last >= 0 && found[last].ID == s.ID {
+			found[last].Domains = append(found[last].Domains, s.Domains...)
+		} else {
+			found = append(found, s)
+		}
+		return struct{}{}, err
+	}, sql, args...)
+	return found, err
 }
 
 // NotFound is what a caller is told of an instance that does not exist (contract section 2.2).
 func NotFound(id ident.InstanceID) *fault.Error {
 	return fault.Plain(fault.NotFound,
 		fmt.Sprintf("unable to set instance using id %s: ID=QUERY-1kIjX Message=Instance not found", id))
+}
+
+// Require returns [NotFound] unless there is an instance with that id.
+func Require(ctx context.Context, q store.Querier, id ident.InstanceID) error {
+	there, err := exists(ctx, q, `SELECT instance_id FROM instances WHERE instance_id = $1`, string(id))
+	if err == nil && !there {
+		return NotFound(id)
+	}
+	return err
+}
+
+// DomainExists reports whether a domain, in whatever form, leads to an instance. What cannot be a
+// host name does not.
+func DomainExists(ctx context.Context, q store.Querier, domain string) (bool, error) {
+	name, err := NormalizeDomain("domain", domain)
+	if err != nil {
+		return false, nil //nolint:nilerr // the answer to the question is no
+	}
+	return DomainTaken(ctx, q, name)
 }
 
 // DomainTaken reports whether a domain, in its normalised form, leads to an instance.
@@ -93,7 +125,7 @@ func exists(ctx context.Context, q store.Querier, sql string, args ...any) (bool
 	return err == nil, err
 }
 
-// scan reads one row of getSQL: the instance with one of its domains.
+// scan reads one row: an instance with one of its domains.
 func scan(row store.Scanner) (State, error) {
 	var (
 		s                                    State

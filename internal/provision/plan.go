@@ -163,7 +163,8 @@ func (s *Service) generateDomain(p *plan) error {
 
 // planHuman decides the owner, whose password is not hashed yet.
 func (p *plan) planHuman(orgDomain string) (err error) {
-	h := p.wish.Human
+	h := p.wish.Human.inheriting(p.defaults.Owner, orgDomain)
+	p.wish.Human = h
 	if p.owner, err = h.decide(orgDomain, ""); err != nil || h.Password == "" {
 		return err
 	}

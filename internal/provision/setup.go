@@ -1,14 +1,17 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
+	"castellan/internal/defaults"
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
@@ -18,7 +21,7 @@ import (
 	"castellan/internal/user"
 )
 
-// SetUp is the wish for an instance (contract section 1.4). Exactly one of Human and Machine
+// SetUp is the wish for an instance (contract sections 1.4 and 1.5). Exactly one of Human and Machine
 // is set. Lengths are limited where the wish comes from, by the rules in the proto files.
 type SetUp struct {
 	InstanceName    string
@@ -38,6 +41,9 @@ type Human struct {
 	EmailVerified          bool
 	Password               string // empty: none
 	PasswordChangeRequired bool
+	// Inherits says that what is empty is taken from the default owner, and that a user name
+	// without @ is one below the domain of the organization (contract section 1.5).
+	Inherits bool
 }
 
 // Machine is an owner that is a program.
@@ -168,6 +174,21 @@ func (w SetUp) checkOwner() error {
 		return errNoOwner
 	}
 	return nil
+}
+
+// inheriting returns the human with what it inherits.
+func (h Human) inheriting(from defaults.Owner, orgDomain string) *Human {
+	if !h.Inherits {
+		return &h
+	}
+	or := func(wish, inherited string) string { return cmp.Or(strings.TrimSpace(wish), inherited) }
+	h.UserName = or(h.UserName, from.UserName)
+	h.FirstName, h.LastName = or(h.FirstName, from.FirstName), or(h.LastName, from.LastName)
+	h.PreferredLanguage = or(h.PreferredLanguage, from.PreferredLanguage)
+	if !strings.Contains(h.UserName, "@") {
+		h.UserName += "@" + orgDomain
+	}
+	return &h
 }
 
 // decide returns the first events of a human owner whose password has the given hash.

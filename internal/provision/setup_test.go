@@ -293,6 +293,44 @@ func TestHuman(t *testing.T) {
 	})
 }
 
+// What a human who inherits leaves open is that of the default owner.
+func TestHumanInherits(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		for name, c := range map[string]struct {
+			human Human
+			want  []string
+		}{
+			"all": {Human{Inherits: true}, []string{"zitadel-admin@acme.id.example", "ZITADEL", "Admin", "ZITADEL Admin", "en"}},
+			"all but its names": {
+				Human{Inherits: true, FirstName: "Ada", LastName: "Lovelace", PreferredLanguage: "de"},
+				[]string{"zitadel-admin@acme.id.example", "Ada", "Lovelace", "Ada Lovelace", "de"},
+			},
+			"all but its user name": {
+				Human{Inherits: true, UserName: " ada "}, []string{"ada@acme.id.example", "ZITADEL", "Admin", "ZITADEL Admin", "en"},
+			},
+			"all but an address as user name": {
+				Human{Inherits: true, UserName: "ada@b.example", LastName: "X"}, []string{"ada@b.example", "ZITADEL", "X", "ZITADEL X", "en"},
+			},
+			"nothing": {
+				Human{UserName: "ada", FirstName: "Ada", LastName: "Lovelace"}, []string{"ada", "Ada", "Lovelace", "Ada Lovelace", ""},
+			},
+		} {
+			c.human.Email = "ada@acme.example"
+			wish := SetUp{InstanceName: "ACME", Human: &c.human}
+			before := c.human
+			r := f.mustSetUp(wish)
+			got := f.row(5, `SELECT username, first_name, last_name, display_name, preferred_language
+ FROM users WHERE instance_id = $1`, string(r.Instance))
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				f.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			if c.human != before {
+				f.Errorf("%s: the wish has become %+v", name, c.human)
+			}
+		}
+	})
+}
+
 // Any name works, in any script (decision D4).
 func TestAnyName(t *testing.T) {
 	names := []string{

@@ -195,7 +195,9 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 		},
 	})
 	s.health = health.New(systemv1.SystemService_ServiceDesc.ServiceName)
-	systemv1.RegisterSystemServiceServer(calls, &system.Service{DB: s.db, Provision: setUp, Version: version})
+	systemv1.RegisterSystemServiceServer(calls, &system.Service{
+		DB: s.db, Provision: setUp, Instances: &instance.Service{DB: s.db, Log: s.events}, Clock: clock, Version: version,
+	})
 	healthv1.RegisterHealthServer(calls, s.health)
 	mountReflection(calls, systemv1.SystemService_ServiceDesc.ServiceName, health.ServiceName)
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -10,7 +11,7 @@ import (
 )
 
 // Arg turns an argument of a statement into the type that engines pass to their driver: string,
-// int64, bool, []byte or nil. It is for engines; callers give arguments as they are.
+// int64, bool, []byte or nil. A []string becomes the text that [Dialect.InList] reads. It is for engines; callers give arguments as they are.
 //
 // It returns an error, which does not show the value, for what cannot be stored (see
 // [Querier]). PostgreSQL could not keep such text, so no engine does.
@@ -24,6 +25,8 @@ func Arg(arg any) (any, error) {
 		return int64(v), nil
 	case []byte:
 		return argBytes(v), nil
+	case []string:
+		return argList(v)
 	}
 	return argOf(reflect.ValueOf(arg))
 }
@@ -63,6 +66,20 @@ func argText(s string) (any, error) {
 		return nil, errors.New("store: text holds a NUL")
 	}
 	return s, nil
+}
+
+// argList writes a list as a JSON array, which both engines can take apart.
+func argList(list []string) (any, error) {
+	for _, s := range list {
+		if _, err := argText(s); err != nil {
+			return nil, err
+		}
+	}
+	if list == nil {
+		list = []string{} // an empty list, not JSON's null
+	}
+	data, err := json.Marshal(list)
+	return string(data), err
 }
 
 // argBytes makes a nil slice NULL.

@@ -36,6 +36,9 @@ func TestArg(t *testing.T) {
 		{[]byte(nil), nil},
 		{blob{2}, []byte{2}},
 		{blob(nil), nil},
+		{[]string{"a", `"\`, "<漢字>"}, `["a","\"\\","\u003c漢字\u003e"]`},
+		{[]string{}, `[]`},
+		{[]string(nil), `[]`},
 		{nil, nil},
 		{null, nil},
 		{&text, "pointed to"},
@@ -52,7 +55,7 @@ func TestArg(t *testing.T) {
 func TestArgRefuses(t *testing.T) {
 	const secret = "hunter2"
 	for _, arg := range []any{
-		secret + "\x00", secret + "\xff", uint64(math.MaxUint64), 1.5, struct{ S string }{secret}, []string{secret},
+		secret + "\x00", secret + "\xff", uint64(math.MaxUint64), 1.5, struct{ S string }{secret}, []string{secret, "\x00"}, []string{secret, "\xff"},
 		map[string]string{}, &struct{ S string }{secret}, make(chan int), func() {},
 	} {
 		got, err := store.Arg(arg)

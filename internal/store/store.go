@@ -25,12 +25,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Querier reads. SQL texts must be constants: engines keep a prepared statement for each.
 //
 // Arguments are strings, integers, bools and []byte, named types of those, and pointers to
-// them; a nil pointer, a nil []byte and nil are NULL. Text must be valid UTF-8 without NUL,
+// them; a nil pointer, a nil []byte and nil are NULL. A []string is a list for [Dialect.InList]. Text must be valid UTF-8 without NUL,
 // an integer must fit int64; anything else is an error of the statement.
 type Querier interface {
 	// Query runs a statement that returns rows. The caller closes them, or reads to the end.
@@ -115,6 +116,16 @@ type Dialect struct {
 	// Settled is an SQL condition on the column commit_id: no transaction with a number up to
 	// that one is still running.
 	Settled string
+	// MemberOf follows a column in the SQL condition that it is in a list, in the form in which an
+	// index on the column is used. LIST stands where the parameter is. See [Dialect.InList].
+	MemberOf string
+}
+
+// InList returns an SQL condition: the text in column is one of a list. param is a parameter
+// such as $1, whose argument is a []string of any length; one statement is prepared for all
+// lengths. An empty list has no members.
+func (d *Dialect) InList(column, param string) string {
+	return column + " " + strings.Replace(d.MemberOf, "LIST", param, 1)
 }
 
 // Errors of every engine. Test with errors.Is.

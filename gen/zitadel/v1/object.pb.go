@@ -178,7 +178,8 @@ type ListQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many results to skip before the first one returned.
 	Offset uint64 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
-	// How many results to return at most; 0 means all of them.
+	// How many results to return at most; 0 means no limit. One answer has at most 10,000; the
+	// total says how many there are.
 	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
 	// Ascending order. Left out or false, the order is descending.
 	Asc           bool `protobuf:"varint,3,opt,name=asc,proto3" json:"asc,omitempty"`

@@ -28,6 +28,9 @@ type Service struct {
 
 	DB        store.DB
 	Provision *provision.Service
+	Instances *instance.Service
+	// Clock dates what lists show.
+	Clock ident.Clock
 	// Version is the version of the running build, as GetInstance shows it.
 	Version string
 }
@@ -54,11 +57,7 @@ func (s *Service) CreateInstance(ctx context.Context, req *systemv1.CreateInstan
 	}
 	return &systemv1.CreateInstanceResponse{
 		InstanceId: string(made.Instance),
-		Details: &zitadelv1.ObjectDetails{
-			Sequence:      made.Sequence,
-			CreationDate:  timestamppb.New(made.CreatedAt),
-			ResourceOwner: string(made.Org),
-		},
+		Details:    detailsOfNew(made),
 		Pat:        made.Token,
 		MachineKey: made.MachineKey,
 	}, nil
@@ -71,30 +70,35 @@ func (s *Service) GetInstance(ctx context.Context, req *systemv1.GetInstanceRequ
 		return nil, err
 	}
 	return &systemv1.GetInstanceResponse{Instance: &instancev1.InstanceDetail{
-		Id: found.ID,
-		Details: &zitadelv1.ObjectDetails{
-			Sequence:      found.Sequence,
-			CreationDate:  timestamppb.New(found.CreatedAt),
-			ChangeDate:    timestamppb.New(found.ChangedAt),
-			ResourceOwner: found.ID,
-		},
+		Id:      found.ID,
+		Details: details(found),
 		State:   instancev1.State_STATE_RUNNING,
 		Name:    found.Name,
 		Version: s.Version,
-		Domains: domainsOf(found),
+		Domains: domainsOf(found.ID, found.Domains),
 	}}, nil
 }
 
-// domainsOf shows the domains of an instance.
-func domainsOf(s instance.State) []*instancev1.Domain {
-	domains := make([]*instancev1.Domain, len(s.Domains))
-	for i, d := range s.Domains {
+// details are those of an instance that is read: with both dates.
+func details(s instance.State) *zitadelv1.ObjectDetails {
+	return &zitadelv1.ObjectDetails{
+		Sequence:      s.Sequence,
+		CreationDate:  timestamppb.New(s.CreatedAt),
+		ChangeDate:    timestamppb.New(s.ChangedAt),
+		ResourceOwner: s.ID,
+	}
+}
+
+// domainsOf shows domains of the instance with an id.
+func domainsOf(id string, all []instance.Domain) []*instancev1.Domain {
+	domains := make([]*instancev1.Domain, len(all))
+	for i, d := range all {
 		domains[i] = &instancev1.Domain{
 			Details: &zitadelv1.ObjectDetails{
 				Sequence:      d.Sequence,
 				CreationDate:  timestamppb.New(d.CreatedAt),
 				ChangeDate:    timestamppb.New(d.ChangedAt),
-				ResourceOwner: s.ID,
+				ResourceOwner: id,
 			},
 			Domain:    d.Name,
 			Primary:   d.Primary,

@@ -54,6 +54,7 @@ var dialect = store.Dialect{
 	ForUpdate: "",     // the one writer holds every lock already
 	CommitID:  "0",    // log numbers are given in the order of commits, so they order the log alone
 	Settled:   "TRUE", // what can be seen was committed before everything that cannot
+	MemberOf:  "IN (SELECT value FROM json_each(LIST))",
 }
 
 // Open opens the file, makes it when there is none, and migrates its schema.

@@ -26,6 +26,7 @@ var valueCases = []conformanceCase{
 	{"TextSortsByBytes", textSortsByBytes},
 	{"Truth", truth},
 	{"PortableSQL", portableSQL},
+	{"Lists", lists},
 }
 
 // thing is a row of the table things.
@@ -297,5 +298,45 @@ ON CONFLICT (id) DO UPDATE SET n = things.n + excluded.n RETURNING n`)
 	})
 	if err != nil {
 		s.Errorf("a locking read: %v", err)
+	}
+}
+
+// lists are looked for by every length, and their texts are what they are.
+func lists(s *suite) {
+	odd := []string{"", "a", `"`, `\`, `\u0061`, "[]", "null", "1", "<&>", "a,b", "漢字 \U0001f511", "\u2028", "é", "e\u0301"}
+	for _, id := range odd {
+		s.mustExec(insert, id, len(id))
+	}
+	long := make([]string, 5000)
+	for i := range long {
+		long[i] = key(i)
+	}
+	sql := `SELECT id FROM things WHERE ` + s.db.Dialect().InList("id", "$2") + ` AND n >= $1 ORDER BY id`
+	find := func(list []string) []string {
+		s.Helper()
+		got, err := column[string](s.Context(), s.db, sql, 0, list)
+		if err != nil {
+			s.Errorf("%d texts from %q: %v", len(list), list[:min(len(list), 1)], err)
+		}
+		return got
+	}
+	for _, id := range odd {
+		if got := find([]string{id}); len(got) != 1 || got[0] != id {
+			s.Errorf("looked for %q, found %q", id, got)
+		}
+	}
+	if got := find(append(long, odd...)); len(got) != len(odd) {
+		s.Errorf("of all, found %q", got)
+	}
+	if got := find([]string{"a", "a", "A", "b"}); len(got) != 1 {
+		s.Errorf("with one twice, found %q", got)
+	}
+	for _, none := range [][]string{nil, {}, {"%"}, {"A"}} {
+		if got := find(none); len(got) != 0 {
+			s.Errorf("looked for %q, found %q", none, got)
+		}
+	}
+	if _, err := column[string](s.Context(), s.db, sql, 0, []string{"nul\x00"}); err == nil {
+		s.Error("a list with a NUL is looked for")
 	}
 }

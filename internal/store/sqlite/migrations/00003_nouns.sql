@@ -17,6 +17,11 @@ CREATE TABLE instances (
     changed_at        INTEGER NOT NULL
 ) STRICT;
 
+-- The orders in which operators list instances. Each ends with the id, so that a page can begin
+-- after the last row of the one before it, and covers the search for the ids of a page.
+CREATE INDEX instances_by_name ON instances (name, instance_id);
+CREATE INDEX instances_by_creation ON instances (created_at, instance_id);
+
 CREATE TABLE instance_domains (
     domain       TEXT NOT NULL PRIMARY KEY,
     instance_id  TEXT NOT NULL,
@@ -150,3 +155,6 @@ CREATE TABLE members (
     changed_at  INTEGER NOT NULL,
     PRIMARY KEY (instance_id, user_id, scope, scope_id)
 ) STRICT;
+
+-- Who has a part in the instance, or in one of its organizations.
+CREATE INDEX members_of ON members (instance_id, scope, scope_id, user_id);

@@ -1,0 +1,75 @@
+package system
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"castellan/internal/call"
+	"castellan/internal/ident"
+	"castellan/internal/instance"
+
+	systemv1 "castellan/gen/zitadel/system/v1"
+	zitadelv1 "castellan/gen/zitadel/v1"
+)
+
+// UpdateInstance gives an instance another name (contract section 2.4).
+func (s *Service) UpdateInstance(ctx context.Context, req *systemv1.UpdateInstanceRequest) (*systemv1.UpdateInstanceResponse, error) {
+	after, err := s.Instances.Rename(ctx, ident.InstanceID(req.GetInstanceId()), call.From(ctx).Actor, req.GetInstanceName())
+	if err != nil {
+		return nil, err
+	}
+	return &systemv1.UpdateInstanceResponse{Details: added(after)}, nil
+}
+
+// ExistsDomain says whether any instance has a domain (contract section 2.6).
+func (s *Service) ExistsDomain(ctx context.Context, req *systemv1.ExistsDomainRequest) (*systemv1.ExistsDomainResponse, error) {
+	exists, err := instance.DomainExists(ctx, s.DB, req.GetDomain())
+	if err != nil {
+		return nil, err
+	}
+	return &systemv1.ExistsDomainResponse{Exists: exists}, nil
+}
+
+// AddDomain gives an instance one more domain (contract section 2.6).
+func (s *Service) AddDomain(ctx context.Context, req *systemv1.AddDomainRequest) (*systemv1.AddDomainResponse, error) {
+	after, err := s.Instances.AddDomain(ctx, ident.InstanceID(req.GetInstanceId()), call.From(ctx).Actor, req.GetDomain())
+	if err != nil {
+		return nil, err
+	}
+	return &systemv1.AddDomainResponse{Details: added(after)}, nil
+}
+
+// RemoveDomain takes a domain from an instance (contract section 2.6, decision D5).
+func (s *Service) RemoveDomain(ctx context.Context, req *systemv1.RemoveDomainRequest) (*systemv1.RemoveDomainResponse, error) {
+	after, err := s.Instances.RemoveDomain(ctx, ident.InstanceID(req.GetInstanceId()), call.From(ctx).Actor, req.GetDomain())
+	if err != nil {
+		return nil, err
+	}
+	return &systemv1.RemoveDomainResponse{Details: changed(after)}, nil
+}
+
+// SetPrimaryDomain makes a domain of an instance the primary one (contract section 2.6).
+func (s *Service) SetPrimaryDomain(ctx context.Context, req *systemv1.SetPrimaryDomainRequest) (*systemv1.SetPrimaryDomainResponse, error) {
+	after, err := s.Instances.SetPrimaryDomain(ctx, ident.InstanceID(req.GetInstanceId()), call.From(ctx).Actor, req.GetDomain())
+	if err != nil {
+		return nil, err
+	}
+	return &systemv1.SetPrimaryDomainResponse{Details: changed(after)}, nil
+}
+
+// added are the details of a write that counts as adding, whose date stands as that of the
+// creation; which writes those are is said in contract section 2.1. Both dates are that of the
+// last event.
+func added(s instance.State) *zitadelv1.ObjectDetails {
+	return &zitadelv1.ObjectDetails{
+		Sequence: s.Sequence, CreationDate: timestamppb.New(s.ChangedAt), ResourceOwner: s.ID,
+	}
+}
+
+// changed are the details of the other writes.
+func changed(s instance.State) *zitadelv1.ObjectDetails {
+	return &zitadelv1.ObjectDetails{
+		Sequence: s.Sequence, ChangeDate: timestamppb.New(s.ChangedAt), ResourceOwner: s.ID,
+	}
+}

@@ -1,0 +1,89 @@
+package instance
+
+import (
+	"context"
+
+	"castellan/internal/eventlog"
+	"castellan/internal/fault"
+	"castellan/internal/ident"
+	"castellan/internal/store"
+)
+
+// Service changes instances. Each of its methods is one command: it reads the instance, decides
+// and appends in one transaction that holds the instance's row, so that commands on one
+// instance follow each other and those on others do not wait.
+//
+// Every method returns the instance as it is afterwards, [NotFound] when there is none with
+// that id, the faults of its decision, and the errors of store.DB.
+type Service struct {
+	DB  store.DB
+	Log *eventlog.Log
+}
+
+// Rename gives an instance another name, see [Rename.Decide]. The name it has already changes
+// nothing and writes nothing.
+func (s *Service) Rename(ctx context.Context, id ident.InstanceID, actor ident.Actor, name string) (State, error) {
+	return s.change(ctx, id, actor, Rename{Name: name}.Decide)
+}
+
+// AddDomain gives an instance one more domain, see [AddDomain.Decide]. It returns V3-DKcYh when
+// another instance has it.
+func (s *Service) AddDomain(ctx context.Context, id ident.InstanceID, actor ident.Actor, domain string) (State, error) {
+	after, err := s.change(ctx, id, actor, AddDomain{Domain: domain}.Decide)
+	if store.ConflictIn(err, DomainsTable) {
+		return after, fault.New(fault.AlreadyExists, "V3-DKcYh", "Errors.Instance.Domain.AlreadyExists").
+			WithViolation("domain", "is already the domain of an instance").WithCause(err)
+	}
+	return after, err
+}
+
+// RemoveDomain takes a domain from an instance, see [RemoveDomain.Decide]. Any instance may have
+// it afterwards.
+func (s *Service) RemoveDomain(ctx context.Context, id ident.InstanceID, actor ident.Actor, domain string) (State, error) {
+	return s.change(ctx, id, actor, RemoveDomain{Domain: domain}.Decide)
+}
+
+// SetPrimaryDomain makes a domain of an instance the primary one, see [SetPrimaryDomain.Decide].
+func (s *Service) SetPrimaryDomain(ctx context.Context, id ident.InstanceID, actor ident.Actor, domain string) (State, error) {
+	return s.change(ctx, id, actor, SetPrimaryDomain{Domain: domain}.Decide)
+}
+
+// change is every command: load, decide, append.
+func (s *Service) change(ctx context.Context, id ident.InstanceID, actor ident.Actor,
+	decide func(State) ([]eventlog.Payload, error),
+) (State, error) {
+	var after State
+	err := s.Log.Write(ctx, id, actor, func(ctx context.Context, w *eventlog.Writer) error {
+		before, err := s.load(ctx, w, id)
+		if err != nil {
+			return err
+		}
+		events, err := decide(before)
+		after = before
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		after, err = eventlog.Append(ctx, w, Noun, before, events...)
+		return err
+	})
+	if err != nil {
+		return State{}, err
+	}
+	return after, nil
+}
+
+// load reads an instance that this transaction alone may change until it ends. The row is
+// locked by a statement of its own: a statement sees what was committed when it began, which is
+// before it has waited for the lock, and so might miss a domain that the transaction it waited
+// for has added.
+func (s *Service) load(ctx context.Context, tx store.Tx, id ident.InstanceID) (State, error) {
+	there, err := exists(ctx, tx, `SELECT instance_id FROM instances WHERE instance_id = $1`+s.DB.Dialect().ForUpdate,
+		string(id))
+	if err != nil {
+		return State{}, err
+	}
+	if !there {
+		return State{}, NotFound(id)
+	}
+	return Get(ctx, tx, id)
+}
