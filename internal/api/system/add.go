@@ -56,12 +56,11 @@ func detailsOfNew(made provision.Result) *zitadelv1.ObjectDetails {
 // ownersFields are the fields of AddInstance by those of CreateInstance, whose names the inner
 // rings know.
 var ownersFields = map[string]string{
-	"human.user_name":                  "owner_user_name",
-	"human.email.email":                "owner_email.email",
-	"human.profile.first_name":         "owner_profile.first_name",
-	"human.profile.last_name":          "owner_profile.last_name",
-	"human.profile.preferred_language": "owner_profile.preferred_language",
-	"human.password.password":          "owner_password.password",
+	"human.user_name":          "owner_user_name",
+	"human.email.email":        "owner_email.email",
+	"human.profile.first_name": "owner_profile.first_name",
+	"human.profile.last_name":  "owner_profile.last_name",
+	"human.password.password":  "owner_password.password",
 }
 
 // inOwnersFields makes a fault name the fields that the caller of AddInstance knows.

@@ -84,16 +84,15 @@ func TestAddInstanceRefusals(t *testing.T) {
 			status    int
 			id, field string
 		}{
-			`{` + email + `}`:                                                             {http.StatusBadRequest, "", "instance_name"},
-			`{"instanceName":"A"}`:                                                        {http.StatusBadRequest, "", "owner_email"},
-			`{"instanceName":"A","ownerEmail":{}}`:                                        {http.StatusBadRequest, "", "owner_email.email"},
-			`{"instanceName":" ",` + email + `}`:                                          {http.StatusBadRequest, "INST-092mid", "instance_name"},
-			`{"instanceName":"A","ownerEmail":{"email":" "}}`:                             {http.StatusBadRequest, "EMAIL-spblu", "owner_email.email"},
-			`{"instanceName":"A","ownerEmail":{"email":"a"}}`:                             {http.StatusBadRequest, "EMAIL-599BI", "owner_email.email"},
-			`{"instanceName":"A",` + email + `,"ownerProfile":{"preferredLanguage":"?"}}`: {http.StatusBadRequest, "LANG-jc8Sq", "owner_profile.preferred_language"},
-			`{"instanceName":"A",` + email + `,"ownerPassword":{"password":"secret1!"}}`:  {http.StatusBadRequest, "COMMA-VoaRj", "owner_password.password"},
-			`{"instanceName":"A",` + email + `,"customDomain":"a_b"}`:                     {http.StatusBadRequest, "INST-S3v3w", "custom_domain"},
-			`{"instanceName":"A",` + email + `,"customDomain":"Other.example"}`:           {http.StatusConflict, "V3-DKcYh", "custom_domain"},
+			`{` + email + `}`:                                                            {http.StatusBadRequest, "", "instance_name"},
+			`{"instanceName":"A"}`:                                                       {http.StatusBadRequest, "", "owner_email"},
+			`{"instanceName":"A","ownerEmail":{}}`:                                       {http.StatusBadRequest, "", "owner_email.email"},
+			`{"instanceName":" ",` + email + `}`:                                         {http.StatusBadRequest, "INST-092mid", "instance_name"},
+			`{"instanceName":"A","ownerEmail":{"email":" "}}`:                            {http.StatusBadRequest, "EMAIL-spblu", "owner_email.email"},
+			`{"instanceName":"A","ownerEmail":{"email":"a"}}`:                            {http.StatusBadRequest, "EMAIL-599BI", "owner_email.email"},
+			`{"instanceName":"A",` + email + `,"ownerPassword":{"password":"secret1!"}}`: {http.StatusBadRequest, "COMMA-VoaRj", "owner_password.password"},
+			`{"instanceName":"A",` + email + `,"customDomain":"a_b"}`:                    {http.StatusBadRequest, "INST-S3v3w", "custom_domain"},
+			`{"instanceName":"A",` + email + `,"customDomain":"Other.example"}`:          {http.StatusConflict, "V3-DKcYh", "custom_domain"},
 		} {
 			f.refused(request{verb: http.MethodPost, path: "/instances", body: body}, want.status, want.id, want.field)
 		}
