@@ -55,8 +55,13 @@ export async function check(name, call) {
   request.instanceName = "é".repeat(201);
   await refused(call(service.method.createInstance, request, metadata), codes.invalidArgument,
     /^invalid CreateInstanceRequest\.InstanceName: value length must be between 1 and 200 runes, inclusive$/);
-  const list = create(service.method.listInstances.input, {});
-  await refused(call(service.method.listInstances, list, metadata), codes.unimplemented, /./);
+  const list = create(service.method.listInstances.input, {
+    queries: [{ query: { case: "idQuery", value: { ids: [made.instanceId] } } }],
+  });
+  const { result } = await call(service.method.listInstances, list, metadata);
+  assert.deepEqual(result.map((found) => found.id), [made.instanceId]);
+  const views = create(service.method.listViews.input, {});
+  await refused(call(service.method.listViews, views, metadata), codes.unimplemented, /./);
   console.log(`${name}: instance ${made.instanceId}`);
 }
 
