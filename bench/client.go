@@ -56,7 +56,8 @@ func (c *restClient) do(method, path string, body []byte) ([]byte, error) {
 	if err := c.conn.SetDeadline(time.Now().Add(callLimit)); err != nil {
 		return nil, err
 	}
-	out := append(c.out[:0], method+" "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\nAuthorization: Bearer "+c.token+"\r\n"...)
+	out := c.out[:0]
+	out = append(out, method+" "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\nAuthorization: Bearer "+c.token+"\r\n"...)
 	if body != nil {
 		out = append(out, "Content-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n"...)
 	}

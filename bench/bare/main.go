@@ -26,8 +26,9 @@ func main() {
 	answers := flag.String("answers", "", "file with the answers of GetInstance; none: it is not served")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *listen, *database, *shape, *answers); err != nil {
+	err := run(ctx, *listen, *database, *shape, *answers)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bare:", err)
 		os.Exit(1)
 	}
