@@ -46,7 +46,8 @@ type Config struct {
 	// LogLevel is debug, info, warn or error. LogFormat is text, json, or auto: text on a terminal.
 	LogLevel  string `yaml:"logLevel" env:"CASTELLAN_LOG_LEVEL"`
 	LogFormat string `yaml:"logFormat" env:"CASTELLAN_LOG_FORMAT"`
-	// TraceEndpoint is the URL of an OpenTelemetry collector (OTLP over HTTP); empty: no tracing.
+	// TraceEndpoint is the URL of an OpenTelemetry collector (OTLP over HTTP), with
+	// the path /v1/traces when it names none; empty: no tracing.
 	TraceEndpoint string `yaml:"traceEndpoint" env:"CASTELLAN_TRACE_ENDPOINT"`
 }
 
