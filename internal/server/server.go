@@ -242,9 +242,6 @@ func (s *Server) DB() store.DB { return s.db }
 // Events is the log, for tests that look at what a call has left.
 func (s *Server) Events() *eventlog.Log { return s.events }
 
-// WarmUp returns when the pool of RSA keys is full, for benchmarks; Serve must be running.
-func (s *Server) WarmUp(ctx context.Context) error { return s.keys.WaitFull(ctx) }
-
 // Reload replaces the system users. With an error the old ones stay.
 func (s *Server) Reload(users []systemuser.Config) error {
 	if err := s.users.Reload(users); err != nil {
