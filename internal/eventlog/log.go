@@ -17,6 +17,7 @@ type Kind interface {
 	kind() string
 	decoders() map[string]decoder
 	tableNames() []string
+	reclaimSQL() []string
 	refold() folder
 }
 
@@ -28,6 +29,9 @@ type Log struct {
 	kinds map[string]Kind    // by aggregate type
 	types map[string]decoder // by event type
 	order []Kind             // as given to New
+
+	reclaims []string      // statements that delete what an instance has left, of all tables
+	removed  chan struct{} // an instance has been removed by this node
 }
 
 // New returns the log of db for the given nouns. It panics when two nouns claim the same
@@ -36,12 +40,14 @@ func New(db store.DB, keys store.Sealers, clock ident.Clock, nouns ...Kind) *Log
 	l := &Log{
 		db: db, keys: keys, clock: clock, order: nouns,
 		kinds: make(map[string]Kind), types: make(map[string]decoder),
+		removed: make(chan struct{}, 1),
 	}
 	for _, n := range nouns {
 		if l.kinds[n.kind()] != nil {
 			panic("eventlog: two nouns claim the aggregate " + n.kind())
 		}
 		l.kinds[n.kind()] = n
+		l.reclaims = append(l.reclaims, n.reclaimSQL()...)
 		for typ, d := range n.decoders() {
 			if l.types[typ] != nil {
 				panic("eventlog: two nouns claim the event " + typ)
@@ -62,18 +68,37 @@ func New(db store.DB, keys store.Sealers, clock ident.Clock, nouns ...Kind) *Log
 func (l *Log) Write(ctx context.Context, instance ident.InstanceID, actor ident.Actor,
 	fn func(ctx context.Context, w *Writer) error,
 ) error {
-	return l.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-		w := &Writer{Tx: tx, log: l, instance: instance, actor: actor, now: l.clock.Now()}
-		if err := fn(ctx, w); err != nil {
-			return err
-		}
-		for _, s := range w.streams {
-			if err := s.save(ctx, tx); err != nil {
+	return l.WriteEach(ctx, []ident.InstanceID{instance}, actor, fn)
+}
+
+// WriteEach is [Log.Write] on several instances in one transaction: fn runs once for each, in the
+// order given, and what all of them write is saved together or not at all. Writes of several
+// instances that lock rows should agree on an order; an instance is named once.
+func (l *Log) WriteEach(ctx context.Context, instances []ident.InstanceID, actor ident.Actor,
+	fn func(ctx context.Context, w *Writer) error,
+) error {
+	destroyed := false
+	err := l.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		destroyed = false
+		now := l.clock.Now()
+		for _, instance := range instances {
+			w := &Writer{Tx: tx, log: l, instance: instance, actor: actor, now: now}
+			if err := fn(ctx, w); err != nil {
 				return err
 			}
+			for _, s := range w.streams {
+				if err := s.save(ctx, tx); err != nil {
+					return err
+				}
+			}
+			destroyed = destroyed || w.destroyed
 		}
 		return nil
 	})
+	if err == nil && destroyed {
+		l.signalRemoval()
+	}
+	return err
 }
 
 // Writer is one transaction in the making. Its Tx reads, and writes what is no event.
@@ -86,6 +111,8 @@ type Writer struct {
 	now      time.Time
 	sealer   store.Sealer
 	streams  []saver // aggregates appended to, in the order of their first event
+
+	destroyed bool // Destroy has been called
 }
 
 // saver is what the end of a write needs of a stream.
@@ -119,11 +146,20 @@ func (w *Writer) Create(ctx context.Context) (err error) {
 	return err
 }
 
-// Sealer returns the sealer of the instance. It returns store.ErrNotFound when the instance
-// does not exist.
+// ErrNoInstance means that a write is on an instance that does not exist, or exists no more.
+var ErrNoInstance = errors.New("eventlog: there is no such instance")
+
+// Sealer returns the sealer of the instance, which nobody removes until this write has ended. It
+// returns ErrNoInstance, which is a store.ErrNotFound too, when the instance does not exist.
 func (w *Writer) Sealer(ctx context.Context) (store.Sealer, error) {
+	if w.destroyed {
+		return nil, fmt.Errorf("%w: this write has destroyed it", ErrNoInstance)
+	}
 	if w.sealer == nil {
-		s, err := w.log.keys.Get(ctx, w.Tx, w.instance)
+		s, err := w.log.keys.Hold(ctx, w.Tx, w.log.db.Dialect(), w.instance)
+		if errors.Is(err, store.ErrNotFound) {
+			err = fmt.Errorf("%w: %w", ErrNoInstance, err)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -115,3 +115,11 @@ func (n *Noun[S]) tableNames() []string {
 	}
 	return names
 }
+
+func (n *Noun[S]) reclaimSQL() []string {
+	statements := make([]string, len(n.Tables))
+	for i := range n.Tables {
+		statements[i] = reclaimSQL(n.Tables[i].Name, n.Tables[i].Key)
+	}
+	return statements
+}

@@ -21,4 +21,8 @@ type Sealers interface {
 	Create(ctx context.Context, tx Tx, instance ident.InstanceID) (Sealer, error)
 	// Get returns ErrNotFound when the instance has no key, or has it no more.
 	Get(ctx context.Context, q Querier, instance ident.InstanceID) (Sealer, error)
+	// Hold is Get for a write: until tx ends nobody destroys the key.
+	Hold(ctx context.Context, tx Tx, d *Dialect, instance ident.InstanceID) (Sealer, error)
+	// Destroy deletes the key with tx. An instance without a key is no error.
+	Destroy(ctx context.Context, tx Tx, instance ident.InstanceID) error
 }

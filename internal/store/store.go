@@ -109,6 +109,9 @@ type Dialect struct {
 	Name string
 	// ForUpdate ends a SELECT that locks the rows it returns; empty where there is one writer.
 	ForUpdate string
+	// ForKeyShare ends a SELECT whose rows nobody may delete until the transaction ends; any number
+	// of transactions may do so at once. Empty where there is one writer.
+	ForKeyShare string
 	// CommitID is an SQL expression: the number of the running transaction, never smaller than
 	// that of a transaction that has already committed and was visible to a follower
 	// (see docs/adr on the event log).

@@ -60,8 +60,19 @@ func (k *Keyring) Create(ctx context.Context, tx store.Tx, instance ident.Instan
 // or has it no more; ErrMasterKey when it was sealed under another master key; ErrOpen when
 // the row is damaged or belongs to another instance.
 func (k *Keyring) Get(ctx context.Context, q store.Querier, instance ident.InstanceID) (store.Sealer, error) {
+	return k.get(ctx, q, "", instance)
+}
+
+// Hold is Get within a write transaction, and keeps the key from being destroyed until that ends: a
+// write and the removal of its instance happen one after the other, never both at once.
+func (k *Keyring) Hold(ctx context.Context, tx store.Tx, d *store.Dialect, instance ident.InstanceID) (store.Sealer, error) {
+	return k.get(ctx, tx, d.ForKeyShare, instance)
+}
+
+// get reads the key of an instance with a statement that ends in lock.
+func (k *Keyring) get(ctx context.Context, q store.Querier, lock string, instance ident.InstanceID) (store.Sealer, error) {
 	sealed, err := store.One(ctx, q, scanBytes,
-		`SELECT sealed_key FROM instance_keys WHERE instance_id = $1`, string(instance))
+		`SELECT sealed_key FROM instance_keys WHERE instance_id = $1`+lock, string(instance))
 	if err != nil {
 		return nil, fmt.Errorf("read the key of instance %s: %w", instance, err)
 	}

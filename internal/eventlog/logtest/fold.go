@@ -48,7 +48,10 @@ func Differences(ctx context.Context, db store.DB, log *eventlog.Log) ([]Differe
 	err := db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		found = nil
 		for i, table := range log.Tables() {
-			if err := tx.Exec(ctx, "CREATE TEMP TABLE "+copyOf(i)+" AS SELECT * FROM "+table); err != nil {
+			// What removed instances have left is no state; it is reclaimed in its time.
+			sql := "CREATE TEMP TABLE " + copyOf(i) + " AS SELECT * FROM " + table +
+				" WHERE instance_id NOT IN (SELECT instance_id FROM removals)"
+			if err := tx.Exec(ctx, sql); err != nil {
 				return fmt.Errorf("copy %s: %w", table, err)
 			}
 		}

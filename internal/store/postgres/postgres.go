@@ -51,9 +51,10 @@ var _ store.DB = (*DB)(nil)
 
 // The subselects are evaluated once for a statement, not for each row.
 var dialect = store.Dialect{
-	Name:      "postgres",
-	ForUpdate: " FOR UPDATE",
-	CommitID:  "(pg_current_xact_id()::text::bigint + (SELECT value FROM commit_offset))",
+	Name:        "postgres",
+	ForUpdate:   " FOR UPDATE",
+	ForKeyShare: " FOR KEY SHARE",
+	CommitID:    "(pg_current_xact_id()::text::bigint + (SELECT value FROM commit_offset))",
 	Settled: "commit_id < (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + value" +
 		" FROM commit_offset)",
 	// Not IN: that is a join, for which the planner guesses how many members there are.

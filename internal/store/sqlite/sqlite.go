@@ -50,11 +50,12 @@ type DB struct {
 var _ store.DB = (*DB)(nil)
 
 var dialect = store.Dialect{
-	Name:      "sqlite",
-	ForUpdate: "",     // the one writer holds every lock already
-	CommitID:  "0",    // log numbers are given in the order of commits, so they order the log alone
-	Settled:   "TRUE", // what can be seen was committed before everything that cannot
-	MemberOf:  "IN (SELECT value FROM json_each(LIST))",
+	Name:        "sqlite",
+	ForUpdate:   "", // the one writer holds every lock already
+	ForKeyShare: "",
+	CommitID:    "0",    // log numbers are given in the order of commits, so they order the log alone
+	Settled:     "TRUE", // what can be seen was committed before everything that cannot
+	MemberOf:    "IN (SELECT value FROM json_each(LIST))",
 }
 
 // Open opens the file, makes it when there is none, and migrates its schema.
