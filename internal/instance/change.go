@@ -86,6 +86,36 @@ func (p SetPrimaryDomain) Decide(s State) ([]eventlog.Payload, error) {
 	return []eventlog.Payload{DomainPrimarySet{Domain: d.Name}}, nil
 }
 
+// Stop is the wish that an instance serves nothing but the System API.
+type Stop struct{}
+
+// Decide returns instance.stopped, or nothing when it is stopped already.
+func (Stop) Decide(s State) ([]eventlog.Payload, error) {
+	if s.Stopped {
+		return nil, nil
+	}
+	return []eventlog.Payload{Stopped{}}, nil
+}
+
+// Start is the wish that a stopped instance serves again.
+type Start struct{}
+
+// Decide returns instance.started, or nothing when it is running.
+func (Start) Decide(s State) ([]eventlog.Payload, error) {
+	if !s.Stopped {
+		return nil, nil
+	}
+	return []eventlog.Payload{Started{}}, nil
+}
+
+// Remove is the wish that there be no such instance any more, in whatever state it is.
+type Remove struct{}
+
+// Decide returns instance.removed (contract section 2.5).
+func (Remove) Decide(State) ([]eventlog.Payload, error) {
+	return []eventlog.Payload{Removed{}}, nil
+}
+
 func errNoDomain(id string) error {
 	return fault.New(fault.NotFound, id, "Errors.Instance.Domain.NotFound").
 		WithViolation("domain", "must be a domain of the instance")

@@ -61,8 +61,13 @@ func Label(name string, limit int) string {
 // It returns INST-S3v3w, naming field, for anything that cannot be a domain name: an IP address is
 // a host, but no name that could be registered for one instance (RFC 1123 section 2.1).
 func NormalizeDomain(field, domain string) (string, error) {
+	return normalize("INST-S3v3w", field, domain)
+}
+
+// normalize is NormalizeDomain with another id for what is refused.
+func normalize(id, field, domain string) (string, error) {
 	refuse := func(rule string) (string, error) {
-		return "", fault.Invalid("INST-S3v3w", "Errors.Instance.Domain.InvalidCharacter", field, rule)
+		return "", fault.Invalid(id, "Errors.Instance.Domain.InvalidCharacter", field, rule)
 	}
 	domain = strings.TrimSpace(domain)
 	ascii, err := idna.Lookup.ToASCII(domain)

@@ -34,6 +34,26 @@ type DomainPrimarySet struct {
 	Domain string `json:"domain"`
 }
 
+// TrustedDomainAdded lets links and issuers of the instance carry a host that does not lead to it,
+// such as that of a proxy.
+type TrustedDomainAdded struct {
+	Domain string `json:"domain"`
+}
+
+// TrustedDomainRemoved takes that back.
+type TrustedDomainRemoved struct {
+	Domain string `json:"domain"`
+}
+
+// Stopped makes the instance serve nothing but the System API.
+type Stopped struct{}
+
+// Started makes a stopped instance serve again.
+type Started struct{}
+
+// Removed ends the instance. Its key is destroyed in the same write.
+type Removed struct{}
+
 // DefaultOrgSet names the organization that users without one belong to.
 type DefaultOrgSet struct {
 	Org ident.OrgID `json:"orgId"`
@@ -76,3 +96,18 @@ func (ProjectSet) EventType() string { return "instance.iam.project.set" }
 
 // EventType implements eventlog.Payload.
 func (ConsoleSet) EventType() string { return "instance.iam.console.set" }
+
+// EventType implements eventlog.Payload.
+func (TrustedDomainAdded) EventType() string { return "instance.trusted_domains.added" }
+
+// EventType implements eventlog.Payload.
+func (TrustedDomainRemoved) EventType() string { return "instance.trusted_domains.removed" }
+
+// EventType implements eventlog.Payload.
+func (Stopped) EventType() string { return "instance.stopped" }
+
+// EventType implements eventlog.Payload.
+func (Started) EventType() string { return "instance.started" }
+
+// EventType implements eventlog.Payload.
+func (Removed) EventType() string { return "instance.removed" }

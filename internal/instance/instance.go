@@ -25,6 +25,18 @@ type State struct {
 	Console         ident.AppID
 	ConsoleClientID string
 	Domains         []Domain // oldest first
+	// Trusted are hosts that links and issuers may carry although they do not lead to the
+	// instance, sorted by name.
+	Trusted []TrustedDomain
+	Stopped bool // it serves nothing but the System API
+	Removed bool
+}
+
+// TrustedDomain is a public host of the instance that is routed by others (contract section 2.9).
+type TrustedDomain struct {
+	Name      string // lower case, A-labels
+	Sequence  uint64 // the instance's sequence when it was added
+	CreatedAt time.Time
 }
 
 // Domain is a host name that leads to the instance.
@@ -42,7 +54,8 @@ var Noun = eventlog.NewNoun(eventlog.Noun[State]{
 	Type: "instance",
 	Payloads: []eventlog.Payload{
 		Added{}, Changed{}, DefaultLanguageSet{}, DomainAdded{}, DomainRemoved{}, DomainPrimarySet{},
-		DefaultOrgSet{}, ProjectSet{}, ConsoleSet{},
+		DefaultOrgSet{}, ProjectSet{}, ConsoleSet{}, TrustedDomainAdded{}, TrustedDomainRemoved{},
+		Stopped{}, Started{}, Removed{},
 	},
 	Apply:  apply,
 	Tables: tables,
@@ -58,6 +71,32 @@ func apply(s State, e eventlog.Event) State {
 		s.Name = p.Name
 	case DefaultLanguageSet:
 		s.Language = p.Language
+	case TrustedDomainAdded, TrustedDomainRemoved, DomainAdded, DomainRemoved, DomainPrimarySet:
+		s = s.applyDomain(e)
+	case Stopped:
+		s.Stopped = true
+	case Started:
+		s.Stopped = false
+	case Removed:
+		s.Removed = true
+	case DefaultOrgSet:
+		s.DefaultOrg = p.Org
+	case ProjectSet:
+		s.Project = p.Project
+	case ConsoleSet:
+		s.Console, s.ConsoleClientID = p.App, p.ClientID
+	}
+	return s
+}
+
+// applyDomain is the fold of what happens to domains. Slices of earlier states stay as they are.
+func (s State) applyDomain(e eventlog.Event) State {
+	switch p := e.Payload.(type) {
+	case TrustedDomainAdded:
+		s.Trusted = append(slices.Clone(s.Trusted), TrustedDomain{Name: p.Domain, Sequence: e.Sequence, CreatedAt: e.At})
+		slices.SortFunc(s.Trusted, func(a, b TrustedDomain) int { return strings.Compare(a.Name, b.Name) })
+	case TrustedDomainRemoved:
+		s.Trusted = slices.DeleteFunc(slices.Clone(s.Trusted), func(d TrustedDomain) bool { return d.Name == p.Domain })
 	case DomainAdded:
 		s.Domains = append(slices.Clone(s.Domains), Domain{
 			Name: p.Domain, Generated: p.Generated, Sequence: e.Sequence, CreatedAt: e.At, ChangedAt: e.At,
@@ -72,12 +111,6 @@ func apply(s State, e eventlog.Event) State {
 				d.Primary, d.Sequence, d.ChangedAt = d.Name == p.Domain, e.Sequence, e.At
 			}
 		}
-	case DefaultOrgSet:
-		s.DefaultOrg = p.Org
-	case ProjectSet:
-		s.Project = p.Project
-	case ConsoleSet:
-		s.Console, s.ConsoleClientID = p.App, p.ClientID
 	}
 	return s
 }

@@ -194,11 +194,7 @@ type DomainSearch struct {
 // SearchDomains returns a page of the instance's domains and how many are on all pages. A domain
 // is part of its instance's state, so there is no table to search.
 func (s State) SearchDomains(by DomainSearch) (total int, page []Domain) {
-	matchers := make([]func(string) bool, len(by.Names))
-	for i, text := range by.Names {
-		text.Method |= 1 // the method that ignores case
-		matchers[i] = text.Matcher()
-	}
+	matchers := nameMatchers(by.Names)
 	var found []Domain
 	for _, d := range s.Domains {
 		if d.meets(by, matchers) {
@@ -217,14 +213,27 @@ func (s State) SearchDomains(by DomainSearch) (total int, page []Domain) {
 
 // meets reports whether a domain meets all conditions.
 func (d Domain) meets(by DomainSearch, names []func(string) bool) bool {
-	if slices.Contains(by.Generated, !d.Generated) || slices.Contains(by.Primary, !d.Primary) {
-		return false
+	return !slices.Contains(by.Generated, !d.Generated) && !slices.Contains(by.Primary, !d.Primary) &&
+		matchesName(d.Name, names)
+}
+
+// nameMatchers returns the conditions on names of domains, which have no case.
+func nameMatchers(texts []search.Text) []func(string) bool {
+	matchers := make([]func(string) bool, len(texts))
+	for i, text := range texts {
+		text.Method |= 1 // the method that ignores case
+		matchers[i] = text.Matcher()
 	}
-	shown, err := idna.ToUnicode(d.Name)
+	return matchers
+}
+
+// matchesName reports whether a domain, in one of its two forms each, meets all conditions.
+func matchesName(name string, conditions []func(string) bool) bool {
+	shown, err := idna.ToUnicode(name)
 	if err != nil {
-		shown = d.Name
+		shown = name
 	}
-	return !slices.ContainsFunc(names, func(match func(string) bool) bool { return !match(d.Name) && !match(shown) })
+	return !slices.ContainsFunc(conditions, func(match func(string) bool) bool { return !match(name) && !match(shown) })
 }
 
 // compare says which of two domains comes first when sorted up.

@@ -48,9 +48,35 @@ func (s *Service) SetPrimaryDomain(ctx context.Context, id ident.InstanceID, act
 	return s.change(ctx, id, actor, SetPrimaryDomain{Domain: domain}.Decide)
 }
 
-// change is every command: load, decide, append.
+// Stop makes an instance serve nothing but the System API, and keeps all it has. One that is stopped
+// already stays as it is, and nothing is written.
+func (s *Service) Stop(ctx context.Context, id ident.InstanceID, actor ident.Actor) (State, error) {
+	return s.change(ctx, id, actor, Stop{}.Decide)
+}
+
+// Start makes a stopped instance serve again. One that is running stays as it is.
+func (s *Service) Start(ctx context.Context, id ident.InstanceID, actor ident.Actor) (State, error) {
+	return s.change(ctx, id, actor, Start{}.Decide)
+}
+
+// Remove ends an instance: when it returns, nothing leads to it any more, its domains are free
+// again, and its key is destroyed, so that what it has left cannot be read. The rows it has left are
+// deleted later, see eventlog.Log.RunReclaim. It returns the last state of the instance, and
+// [NotFound] when it is called again.
+func (s *Service) Remove(ctx context.Context, id ident.InstanceID, actor ident.Actor) (State, error) {
+	return s.write(ctx, id, actor, Remove{}.Decide, (*eventlog.Writer).Destroy)
+}
+
+// change is every command on an instance that stays: load, decide, append.
 func (s *Service) change(ctx context.Context, id ident.InstanceID, actor ident.Actor,
 	decide func(State) ([]eventlog.Payload, error),
+) (State, error) {
+	return s.write(ctx, id, actor, decide, nil)
+}
+
+// write loads, decides and appends; then, unless it is nil, end ends the write.
+func (s *Service) write(ctx context.Context, id ident.InstanceID, actor ident.Actor,
+	decide func(State) ([]eventlog.Payload, error), end func(*eventlog.Writer, context.Context) error,
 ) (State, error) {
 	var after State
 	err := s.Log.Write(ctx, id, actor, func(ctx context.Context, w *eventlog.Writer) error {
@@ -63,8 +89,10 @@ func (s *Service) change(ctx context.Context, id ident.InstanceID, actor ident.A
 		if err != nil || len(events) == 0 {
 			return err
 		}
-		after, err = eventlog.Append(ctx, w, Noun, before, events...)
-		return err
+		if after, err = eventlog.Append(ctx, w, Noun, before, events...); err != nil || end == nil {
+			return err
+		}
+		return end(w, ctx)
 	})
 	if err != nil {
 		return State{}, err
@@ -85,5 +113,5 @@ func (s *Service) load(ctx context.Context, tx store.Tx, id ident.InstanceID) (S
 	if !there {
 		return State{}, NotFound(id)
 	}
-	return Get(ctx, tx, id)
+	return GetTrusted(ctx, tx, id)
 }

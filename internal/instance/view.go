@@ -21,12 +21,15 @@ var tables = []eventlog.Table[State]{
 		Key:  []string{"instance_id"},
 		Rest: []string{
 			"name", "defaults_version", "default_language", "default_org_id", "iam_project_id",
-			"console_app_id", "console_client_id", "sequence", "created_at", "changed_at",
+			"console_app_id", "console_client_id", "is_stopped", "sequence", "created_at", "changed_at",
 		},
 		Rows: func(s State) [][]any {
+			if s.Removed {
+				return nil
+			}
 			return [][]any{append([]any{
 				s.ID, s.Name, int64(s.Defaults), s.Language, string(s.DefaultOrg), string(s.Project),
-				string(s.Console), s.ConsoleClientID,
+				string(s.Console), s.ConsoleClientID, s.Stopped,
 			}, s.Row()...)}
 		},
 	},
@@ -35,6 +38,9 @@ var tables = []eventlog.Table[State]{
 		Key:  []string{"domain"},
 		Rest: []string{"instance_id", "is_generated", "is_primary", "sequence", "created_at", "changed_at"},
 		Rows: func(s State) [][]any {
+			if s.Removed {
+				return nil // anyone may have them
+			}
 			rows := make([][]any, len(s.Domains))
 			for i, d := range s.Domains {
 				rows[i] = []any{
@@ -45,18 +51,32 @@ var tables = []eventlog.Table[State]{
 			return rows
 		},
 	},
+	{
+		Name: "instance_trusted_domains",
+		Key:  []string{"instance_id", "domain"},
+		Rest: []string{"sequence", "created_at"},
+		Rows: func(s State) (rows [][]any) {
+			if s.Removed {
+				return nil
+			}
+			for _, d := range s.Trusted {
+				rows = append(rows, []any{s.ID, d.Name, int64(d.Sequence), store.Micros(d.CreatedAt)})
+			}
+			return rows
+		},
+	},
 }
 
 // selected are the columns of an instance and one of its domains, as scan reads them.
 const selected = `i.instance_id, i.name, i.defaults_version, i.default_language, i.default_org_id,
- i.iam_project_id, i.console_app_id, i.console_client_id, i.sequence, i.created_at, i.changed_at,
+ i.iam_project_id, i.console_app_id, i.console_client_id, i.is_stopped, i.sequence, i.created_at, i.changed_at,
  d.domain, d.is_generated, d.is_primary, d.sequence, d.created_at, d.changed_at`
 
 // getSQL reads an instance and its domains at once: one row a domain.
 const getSQL = `SELECT ` + selected + ` FROM instances i JOIN instance_domains d ON d.instance_id = i.instance_id
  WHERE i.instance_id = $1 ORDER BY d.created_at, d.domain`
 
-// Get returns an instance. It returns [NotFound] when there is none with that id.
+// Get returns an instance, without its trusted domains (see [GetTrusted]). It returns [NotFound] when there is none with that id.
 func Get(ctx context.Context, q store.Querier, id ident.InstanceID) (State, error) {
 	found, err := collect(ctx, q, getSQL, string(id))
 	if err != nil {
@@ -135,7 +155,7 @@ func scan(row store.Scanner) (State, error) {
 		sequence                             uint64
 	)
 	err := row.Scan(&id, &s.Name, &s.Defaults, &s.Language, &org, &project, &console, &s.ConsoleClientID,
-		&sequence, &created, &changed,
+		&s.Stopped, &sequence, &created, &changed,
 		&d.Name, &d.Generated, &d.Primary, &d.Sequence, &dCreated, &dChanged)
 	s.Head = eventlog.Restore(ident.InstanceID(id), id, id, sequence, created, changed)
 	s.DefaultOrg, s.Project, s.Console = ident.OrgID(org), ident.ProjectID(project), ident.AppID(console)
