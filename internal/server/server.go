@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -251,8 +252,13 @@ func (s *Server) Reload(users []systemuser.Config) error {
 	return nil
 }
 
-// sweepInterval is how often answers past their window are forgotten.
-const sweepInterval = 10 * time.Minute
+const (
+	// sweepInterval is how often answers past their window are forgotten.
+	sweepInterval = 10 * time.Minute
+	// reclaimInterval is how often a node looks for what other nodes, or it itself before it was
+	// restarted, have not reclaimed of removed instances.
+	reclaimInterval = time.Minute
+)
 
 // Serve serves until ctx ends, then finishes the requests in flight and closes everything.
 // It returns nil after an orderly end.
@@ -296,13 +302,20 @@ func (s *Server) Serve(ctx context.Context) error {
 
 // work does what is not part of any request, until ctx ends.
 func (s *Server) work(ctx context.Context) {
-	filled := make(chan struct{})
-	go func() {
-		defer close(filled)
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	tasks.Go(func() {
 		if err := s.keys.Run(ctx); err != nil {
 			s.log.Error("the pool of keys stopped; keys are made when asked for", "error", err)
 		}
-	}()
+	})
+	tasks.Go(func() {
+		tick := time.NewTicker(reclaimInterval)
+		defer tick.Stop()
+		s.events.RunReclaim(ctx, tick.C, func(err error) {
+			s.log.Warn("rows of removed instances were not reclaimed; trying again later", "error", err)
+		})
+	})
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	var rest quiet
@@ -311,7 +324,6 @@ func (s *Server) work(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			<-filled
 			return
 		case <-look.C:
 			if rest.begins(s.served.Load()) {

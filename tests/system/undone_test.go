@@ -28,6 +28,7 @@ var done = map[string]proto.Message{
 	"UpdateInstance":   &systemv1.UpdateInstanceRequest{InstanceId: "1", InstanceName: "Acme"},
 	"AddDomain":        &systemv1.AddDomainRequest{InstanceId: "1", Domain: "acme.example"},
 	"RemoveDomain":     &systemv1.RemoveDomainRequest{InstanceId: "1", Domain: "acme.example"},
+	"RemoveInstance":   &systemv1.RemoveInstanceRequest{InstanceId: "1"},
 	"SetPrimaryDomain": &systemv1.SetPrimaryDomainRequest{InstanceId: "1", Domain: "acme.example"},
 	"AddInstance": &systemv1.AddInstanceRequest{
 		InstanceName: "Acme", OwnerEmail: &systemv1.AddInstanceRequest_Email{Email: "ada@example.com"},
@@ -43,7 +44,6 @@ var undone = map[string]struct {
 }{
 	"ListViews":        {&systemv1.ListViewsRequest{}, true},
 	"ListFailedEvents": {&systemv1.ListFailedEventsRequest{}, true},
-	"RemoveInstance":   {&systemv1.RemoveInstanceRequest{InstanceId: "1"}, false},
 	"ClearView":        {&systemv1.ClearViewRequest{Database: "db", ViewName: "projections.x"}, false},
 	"RemoveFailedEvent": {&systemv1.RemoveFailedEventRequest{
 		Database: "db", ViewName: "projections.x", FailedSequence: 7, InstanceId: "1",

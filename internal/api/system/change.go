@@ -22,6 +22,16 @@ func (s *Service) UpdateInstance(ctx context.Context, req *systemv1.UpdateInstan
 	return &systemv1.UpdateInstanceResponse{Details: added(after)}, nil
 }
 
+// RemoveInstance ends an instance (contract section 2.5). When it has answered nothing leads to the
+// instance any more; repeated, it answers 404.
+func (s *Service) RemoveInstance(ctx context.Context, req *systemv1.RemoveInstanceRequest) (*systemv1.RemoveInstanceResponse, error) {
+	last, err := s.Instances.Remove(ctx, ident.InstanceID(req.GetInstanceId()), call.From(ctx).Actor)
+	if err != nil {
+		return nil, err
+	}
+	return &systemv1.RemoveInstanceResponse{Details: added(last)}, nil
+}
+
 // ExistsDomain says whether any instance has a domain (contract section 2.6).
 func (s *Service) ExistsDomain(ctx context.Context, req *systemv1.ExistsDomainRequest) (*systemv1.ExistsDomainResponse, error) {
 	exists, err := instance.DomainExists(ctx, s.DB, req.GetDomain())

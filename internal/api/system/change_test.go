@@ -51,6 +51,33 @@ func TestUpdateInstance(t *testing.T) {
 	})
 }
 
+func TestRemoveInstance(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		id, other := f.create("Acme", "acme.example"), f.create("Other", "other.example")
+		generated, before, last := f.get(id).Domains[0].Name, f.events(id), f.get(id).Sequence
+		f.clock.Advance(time.Minute)
+		var out systemv1.RemoveInstanceResponse
+		f.call(&out, http.MethodDelete, "/instances/"+id, "")
+		f.equal(&out, &systemv1.RemoveInstanceResponse{Details: &zitadelv1.ObjectDetails{
+			Sequence: last + 1, CreationDate: timestamppb.New(f.clock.Now()), ResourceOwner: id,
+		}})
+		f.left(id, before, "instance.removed")
+
+		f.hidden(http.MethodDelete, "/instances/"+id, "", false)
+		f.hidden(http.MethodGet, "/instances/"+id, "", true)
+		f.hidden(http.MethodPost, "/instances/"+id+"/members/_search", "{}", true)
+		f.hidden(http.MethodPost, "/instances/"+id+"/domains", `{"domain":"new.example"}`, false)
+		if found := f.list("{}"); found.GetDetails().GetTotalResult() != 1 || found.GetResult()[0].GetId() != other {
+			f.Errorf("found %v", found)
+		}
+		for _, domain := range []string{"acme.example", generated} {
+			f.call(&systemv1.AddDomainResponse{}, http.MethodPost, "/instances/"+other+"/domains", `{"domain":"`+domain+`"}`)
+		}
+		f.refused(request{verb: http.MethodDelete, path: "/instances/" + strings.Repeat("1", 201)}, http.StatusBadRequest, "", "instance_id")
+		f.refused(request{verb: http.MethodDelete, path: "/instances/" + other, as: viewer}, http.StatusForbidden, "AUTH-5mWD2")
+	})
+}
+
 func TestAddDomain(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
 		id, other := f.create("Acme", ""), f.create("Other", "other.example")

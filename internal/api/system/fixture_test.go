@@ -213,7 +213,8 @@ func (f *fixture) hidden(verb, path, body string, reads bool) {
 	f.Helper()
 	r := request{verb: verb, path: path, body: body}
 	a := f.send(r)
-	const text = "unable to set instance using id 404: ID=QUERY-1kIjX Message=Instance not found"
+	id, _, _ := strings.Cut(strings.TrimPrefix(path, "/instances/"), "/")
+	text := "unable to set instance using id " + id + ": ID=QUERY-1kIjX Message=Instance not found"
 	if a.Status != http.StatusNotFound || a.Code != 5 || a.Message != text || a.ID != "" {
 		f.Errorf("%s %s: %d %s", verb, path, a.Status, a.body)
 	}

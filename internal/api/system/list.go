@@ -39,7 +39,7 @@ func (s *Service) ListInstances(ctx context.Context, req *systemv1.ListInstances
 		answer.Result[i] = &instancev1.Instance{
 			Id:      one.ID,
 			Details: details(one),
-			State:   instancev1.State_STATE_RUNNING,
+			State:   stateOf(one),
 			Name:    one.Name,
 			Version: s.Version,
 			Domains: domainsOf(one.ID, one.Domains),

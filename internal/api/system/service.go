@@ -72,11 +72,20 @@ func (s *Service) GetInstance(ctx context.Context, req *systemv1.GetInstanceRequ
 	return &systemv1.GetInstanceResponse{Instance: &instancev1.InstanceDetail{
 		Id:      found.ID,
 		Details: details(found),
-		State:   instancev1.State_STATE_RUNNING,
+		State:   stateOf(found),
 		Name:    found.Name,
 		Version: s.Version,
 		Domains: domainsOf(found.ID, found.Domains),
 	}}, nil
+}
+
+// stateOf shows whether an instance serves. An instance is there as a whole or not at all and
+// stops with one commit, so it is never creating or stopping.
+func stateOf(s instance.State) instancev1.State {
+	if s.Stopped {
+		return instancev1.State_STATE_STOPPED
+	}
+	return instancev1.State_STATE_RUNNING
 }
 
 // details are those of an instance that is read: with both dates.
