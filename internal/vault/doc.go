@@ -2,7 +2,8 @@
 //
 // It owns the master key and its file ([MasterKey]), the keys of instances ([Keyring],
 // table instance_keys), password hashes ([Hasher]), personal access tokens ([Token]), the
-// pool of RSA keys made ahead ([KeyPool]) and the form of a machine key ([MachineKeyFile]).
+// pool of RSA keys made ahead ([KeyPool]), the form of a machine key ([MachineKeyFile]) and
+// sealed places in lists and in the log ([Positions]).
 // It does not know users, events or any wire: eventlog seals payloads with what a Keyring
 // hands out, nouns store the hashes, and the table is made by the migrations of the engines.
 //

@@ -26,7 +26,8 @@ const maxMasterFile = 4096
 // MasterKey seals the keys of instances. Losing it loses everything they sealed.
 type MasterKey struct {
 	sealer
-	id [masterIDSize]byte
+	id        [masterIDSize]byte
+	positions [KeySize]byte // the key of Positions
 }
 
 // masterIDSize is the length of a master key's id, which is stored beside what it sealed so
@@ -36,7 +37,7 @@ const masterIDSize = 8
 // NewMasterKey returns the master key of the given bytes. random makes nonces; nil is the
 // system's source.
 func NewMasterKey(key [KeySize]byte, random io.Reader) *MasterKey {
-	m := &MasterKey{sealer: newSealer(&key, random)}
+	m := &MasterKey{sealer: newSealer(&key, random), positions: positionKey(&key)}
 	mac := hmac.New(sha256.New, key[:])
 	mac.Write([]byte("castellan master key id"))
 	copy(m.id[:], mac.Sum(nil))
