@@ -4,7 +4,7 @@
 // fold into are saved in one transaction. It does not know any noun: a noun declares its
 // payloads, its fold and its tables as a [Noun], and decides events in a package of its
 // own. Beside it, vault seals the payloads under the key of their instance, and once keeps
-// answers for retried writes.
+// answers for retried writes. A [Tail] shares the end of the log among those who watch it.
 //
 // It guarantees:
 //   - the state in the tables is the fold of the events, byte for byte ([Log.Rebuild] gives

@@ -55,6 +55,11 @@ func (p Position) String() string {
 	return strconv.FormatInt(p.Commit, 10) + "." + strconv.FormatInt(p.Number, 10)
 }
 
+// Before reports whether p comes before q in the log.
+func (p Position) Before(q Position) bool {
+	return p.Commit < q.Commit || p.Commit == q.Commit && p.Number < q.Number
+}
+
 // ErrPosition means that a text is no position.
 var ErrPosition = errors.New("eventlog: not a position")
 

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,8 +10,11 @@ import (
 	"castellan/internal/store"
 )
 
-const eventColumns = `commit_id, log_number, instance_id, aggregate_type, aggregate_id, sequence,
- event_type, owner, actor, created_at, payload`
+const (
+	envelopeColumns = `commit_id, log_number, instance_id, aggregate_type, aggregate_id, sequence,
+ event_type, owner, actor, created_at`
+	eventColumns = envelopeColumns + `, payload`
+)
 
 // record is an event as it is stored.
 type record struct {
@@ -18,15 +22,22 @@ type record struct {
 	payload []byte
 }
 
-func scanRecord(row store.Scanner) (record, error) {
-	var r record
-	var instance, actor string
-	var at int64
-	e := &r.event
-	err := row.Scan(&e.Position.Commit, &e.Position.Number, &instance, &e.Aggregate.Type, &e.Aggregate.ID,
-		&e.Sequence, &e.Type, &e.Owner, &actor, &at, &r.payload)
-	e.Instance, e.Actor, e.At = ident.InstanceID(instance), ident.Actor(actor), store.Time(at)
+func scanRecord(row store.Scanner) (r record, err error) {
+	r.event, err = scanEvent(row, &r.payload)
 	return r, err
+}
+
+func scanEnvelope(row store.Scanner) (Event, error) { return scanEvent(row) }
+
+// scanEvent reads the envelope of an event, and the columns after it into rest.
+func scanEvent(row store.Scanner, rest ...any) (e Event, err error) {
+	var at int64
+	err = row.Scan(append([]any{
+		&e.Position.Commit, &e.Position.Number, &e.Instance, &e.Aggregate.Type, &e.Aggregate.ID,
+		&e.Sequence, &e.Type, &e.Owner, &e.Actor, &at,
+	}, rest...)...)
+	e.At = store.Time(at)
+	return e, err
 }
 
 // Of returns the events of one instance in the order in which they were appended, at most
@@ -77,10 +88,27 @@ const FollowBatch = 500
 func (l *Log) Follow(ctx context.Context, after Position, tick <-chan time.Time,
 	handle func(ctx context.Context, events []Event) error,
 ) error {
+	return l.follow(ctx, after, tick, l.settled, handle)
+}
+
+// FollowEnvelopes is [Log.Follow] without payloads: every Payload is nil. It opens nothing, so no
+// event stops it, whether its key has been destroyed or a later version of the program has
+// written it.
+func (l *Log) FollowEnvelopes(ctx context.Context, after Position, tick <-chan time.Time,
+	handle func(ctx context.Context, events []Event) error,
+) error {
+	return l.follow(ctx, after, tick, l.Envelopes, handle)
+}
+
+// follow gives handle what read finds, again and again.
+func (l *Log) follow(ctx context.Context, after Position, tick <-chan time.Time,
+	read func(ctx context.Context, after Position) ([]Event, error),
+	handle func(ctx context.Context, events []Event) error,
+) error {
 	signal, stop := l.db.Committed()
 	defer stop()
 	for {
-		events, err := l.settled(ctx, after)
+		events, err := read(ctx, after)
 		if err != nil {
 			return err
 		}
@@ -98,6 +126,32 @@ func (l *Log) Follow(ctx context.Context, after Position, tick <-chan time.Time,
 		case <-tick:
 		}
 	}
+}
+
+// Envelopes returns the next events of all instances after a position, without their payloads, at
+// most [FollowBatch]. Like a follower it returns only what nothing can come before any more.
+func (l *Log) Envelopes(ctx context.Context, after Position) ([]Event, error) {
+	events, err := store.All(ctx, l.db, scanEnvelope, `SELECT `+envelopeColumns+` FROM events
+ WHERE (commit_id, log_number) > ($1, $2) AND `+l.db.Dialect().Settled+`
+ ORDER BY commit_id, log_number LIMIT $3`, after.Commit, after.Number, FollowBatch)
+	if err != nil {
+		return nil, fmt.Errorf("follow the log after %s: %w", after, err)
+	}
+	return events, nil
+}
+
+// End returns the position of the last event that nothing can come before any more, the zero
+// Position when there is none. A follower that begins there is given every event whose write
+// ends after the call, and perhaps some whose write had just ended.
+func (l *Log) End(ctx context.Context) (Position, error) {
+	end, err := store.One(ctx, l.db, func(row store.Scanner) (p Position, err error) {
+		return p, row.Scan(&p.Commit, &p.Number)
+	}, `SELECT commit_id, log_number FROM events WHERE `+l.db.Dialect().Settled+`
+ ORDER BY commit_id DESC, log_number DESC LIMIT 1`)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Position{}, fmt.Errorf("find the end of the log: %w", err)
+	}
+	return end, nil
 }
 
 // settled returns the next events that nothing can come before any more.

@@ -12,6 +12,12 @@ import "time"
 // InstanceID names one instance, the tenant every other object belongs to.
 type InstanceID string
 
+// System stands in the place of an instance for what belongs to no instance but to the system
+// itself, such as the users that operators add at run time: its events are in the log, sealed under
+// a key of its own. It is no instance: it is not in the directory, and ids of instances are decimal
+// numbers.
+const System InstanceID = "system"
+
 // OrgID names an organization of an instance.
 type OrgID string
 

@@ -1,0 +1,13 @@
+package eventlog
+
+// Keep makes a tail that has no readers keep fewer events.
+func (t *Tail) Keep(size int) { t.size = size }
+
+// Kept is how many events a tail keeps.
+func (t *Tail) Kept() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.run.mu.Lock()
+	defer t.run.mu.Unlock()
+	return len(t.run.events)
+}
