@@ -17,17 +17,28 @@ import (
 	"strings"
 )
 
-// The tables of the contract, section 4: the file's InternalAuthZ and SystemAuthZ.
+// The tables of the contract, section 4: the file's InternalAuthZ and SystemAuthZ, the latter
+// with what is our own.
 var (
 	// Instance holds for users of an instance.
 	Instance = mustParse(rolesTSV, "InternalAuthZ")
 	// System holds for system users: SYSTEM_* and IAM_* roles. ORG_* and PROJECT_* roles
 	// are not in it and so grant a system user nothing.
-	System = mustParse(rolesTSV, "SystemAuthZ")
+	System = mustParse(rolesTSV+own, "SystemAuthZ")
 )
 
 //go:embed roles.tsv
 var rolesTSV string
+
+// own are the permissions of RPCs that the contract does not have: to look after system users
+// and to read who did what.
+const own = `SystemAuthZ	SYSTEM_OWNER	system.user.read
+SystemAuthZ	SYSTEM_OWNER	system.user.write
+SystemAuthZ	SYSTEM_OWNER	system.user.delete
+SystemAuthZ	SYSTEM_OWNER	system.audit.read
+SystemAuthZ	SYSTEM_OWNER_VIEWER	system.user.read
+SystemAuthZ	SYSTEM_OWNER_VIEWER	system.audit.read
+`
 
 // Table maps roles to permissions. The zero Table grants nothing.
 type Table struct {

@@ -7,10 +7,10 @@ import (
 )
 
 // TestTablesAreTheContract compares every pair of the file with what the tables answer, in
-// both directions: what a line grants is granted, and nothing else is.
+// both directions: what a line grants is granted, and nothing else is but what is our own.
 func TestTablesAreTheContract(t *testing.T) {
 	lines := make(map[string]bool)
-	for line := range strings.Lines(rolesTSV) {
+	for line := range strings.Lines(rolesTSV + own) {
 		lines[strings.TrimSuffix(line, "\n")] = true
 	}
 	for section, table := range map[string]*Table{"InternalAuthZ": Instance, "SystemAuthZ": System} {
@@ -39,13 +39,13 @@ func TestTablesAreTheContract(t *testing.T) {
 }
 
 func TestSystemRoles(t *testing.T) {
-	// Contract section 4: 17 permissions for the owner, 5 to read for the viewer.
-	if got := System.Permissions("SYSTEM_OWNER"); len(got) != 17 {
-		t.Errorf("SYSTEM_OWNER has %d permissions %v, want 17", len(got), got)
+	// Contract section 4: 17 permissions for the owner, 5 to read for the viewer. Ours are 4 and 2.
+	if got := System.Permissions("SYSTEM_OWNER"); len(got) != 17+4 {
+		t.Errorf("SYSTEM_OWNER has %d permissions %v, want 21", len(got), got)
 	}
 	want := []string{
-		"system.debug.read", "system.domain.read", "system.feature.read",
-		"system.iam.member.read", "system.instance.read",
+		"system.audit.read", "system.debug.read", "system.domain.read", "system.feature.read",
+		"system.iam.member.read", "system.instance.read", "system.user.read",
 	}
 	if got := System.Permissions("SYSTEM_OWNER_VIEWER"); !slices.Equal(got, want) {
 		t.Errorf("SYSTEM_OWNER_VIEWER has %v, want %v", got, want)
@@ -55,6 +55,24 @@ func TestSystemRoles(t *testing.T) {
 	}
 	if !slices.Contains(System.Roles(), "IAM_OWNER") || !slices.IsSorted(System.Roles()) {
 		t.Errorf("Roles() = %v, want IAM_OWNER among them, sorted", System.Roles())
+	}
+}
+
+// TestOwnPermissions: ours go to two roles of system users, and are in none of the contract's.
+func TestOwnPermissions(t *testing.T) {
+	for _, permission := range []string{"system.user.read", "system.user.write", "system.user.delete", "system.audit.read"} {
+		if strings.Contains(rolesTSV, permission) {
+			t.Errorf("the contract has %s too", permission)
+		}
+		for _, role := range System.Roles() {
+			want := role == "SYSTEM_OWNER" || role == "SYSTEM_OWNER_VIEWER" && strings.HasSuffix(permission, ".read")
+			if got := System.Grants(role, permission); got != want {
+				t.Errorf("Grants(%s, %s) = %v, want %v", role, permission, got, want)
+			}
+		}
+		if Instance.KnownPermission(permission) {
+			t.Errorf("users of instances can have %s", permission)
+		}
 	}
 }
 
