@@ -14,6 +14,30 @@ var errDenied = fault.New(fault.PermissionDenied, "AUTH-5mWD2", "No matching per
 // MemberType is what a membership is of.
 type MemberType uint8
 
+// memberTypes are the types by their names, in lower case.
+var memberTypes = map[string]MemberType{"system": System, "iam": IAM, "organization": Organization}
+
+// MarshalText implements encoding.TextMarshaler with the name of the type, in lower case. It returns
+// an error for one that is none.
+func (t MemberType) MarshalText() ([]byte, error) {
+	for name, known := range memberTypes {
+		if known == t {
+			return []byte(name), nil
+		}
+	}
+	return nil, fmt.Errorf("%d is no type of membership", t)
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler for what MarshalText returns.
+func (t *MemberType) UnmarshalText(text []byte) error {
+	known, ok := memberTypes[string(text)]
+	if !ok {
+		return fmt.Errorf("%.100q is no type of membership", text)
+	}
+	*t = known
+	return nil
+}
+
 // The types a system user can have (contract section 4). The zero MemberType is none.
 const (
 	System       MemberType = iota + 1 // everything
@@ -23,12 +47,12 @@ const (
 
 // Membership gives roles, within what it is of.
 type Membership struct {
-	Type MemberType
+	Type MemberType `json:"type"`
 	// AggregateID is the instance or organization; empty for System.
-	AggregateID string
+	AggregateID string `json:"aggregateId,omitempty"`
 	// Roles count as role.System says. ORG_* and PROJECT_* roles may be configured, as in the
 	// reference, and grant a system user nothing.
-	Roles []string
+	Roles []string `json:"roles"`
 }
 
 // Caller is a system user that has proved who it is. Its memberships are shared: read only.

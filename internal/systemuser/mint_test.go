@@ -49,7 +49,7 @@ func TestMint(t *testing.T) {
 				t.Errorf("%s: part %d is %s, want %s", kind, i+1, text, want)
 			}
 		}
-		caller, err := r.Verify(token)
+		caller, err := r.Verify(t.Context(), token)
 		if err != nil || caller.Name != "ops" {
 			t.Errorf("%s: %q, %v", kind, caller.Name, err)
 		}

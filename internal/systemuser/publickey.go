@@ -22,16 +22,22 @@ const (
 	maxRSABits = 8192
 )
 
-// publicKey is the key of a user, with the algorithms that fit it and the time in which its
+// publicKey is a key of a user, with the algorithms that fit it and the time in which its
 // certificate is valid, when it is one.
 type publicKey struct {
 	key                 any
 	algorithms          []jose.SignatureAlgorithm
 	notBefore, notAfter time.Time // zero without a certificate
+	// until is when a key that has been replaced stops to count; zero for the one that counts now.
+	until time.Time
 }
 
-// validAt returns an error when the certificate of the key is not valid at now.
+// validAt returns an error when the key does not count at now, because it has been replaced or
+// because its certificate is not valid.
 func (k *publicKey) validAt(now time.Time) error {
+	if !k.until.IsZero() && !now.Before(k.until) {
+		return fmt.Errorf("the key was replaced, and counted until %s only", k.until.Format(time.RFC3339))
+	}
 	if k.notAfter.IsZero() {
 		return nil
 	}

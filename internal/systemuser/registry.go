@@ -26,12 +26,14 @@ var (
 // maxVerified is how many verified tokens are remembered.
 const maxVerified = 10_000
 
-// Registry tells who sent a token. It is safe for concurrent use.
+// Registry tells who sent a token. It knows the users of the configuration by heart; any other it
+// asks the database for, at each call, see [Registry.Ask]. It is safe for concurrent use.
 type Registry struct {
 	issuer  string
 	clock   ident.Clock
 	current atomic.Pointer[snapshot]
 	reload  sync.Mutex // one reload at a time
+	added   *directory // nil unless Ask was called
 
 	// verified remembers tokens whose signature was right, by their SHA-256. Checking a
 	// signature takes 60 us or more, and clients send the same token for up to an hour.
@@ -45,10 +47,13 @@ type snapshot struct {
 }
 
 // verifiedToken is what is known of a token with a right signature. It counts only for the
-// generation of users it was checked against, and its times are checked again at each use.
+// generation of users it was checked against, or for the sequence of the user in the database, and
+// its times are checked again at each use.
 type verifiedToken struct {
 	generation uint64
+	sequence   uint64 // 0 for a user of the configuration
 	user       *user
+	key        *publicKey
 	valid      lifetime
 }
 
@@ -85,39 +90,55 @@ func (r *Registry) Reload(users []Config) error {
 
 // Authenticate returns the caller that sent the given values of the Authorization header.
 // It returns the faults of [BearerToken] and [Registry.Verify].
-func (r *Registry) Authenticate(_ context.Context, authorization []string) (Caller, error) {
+func (r *Registry) Authenticate(ctx context.Context, authorization []string) (Caller, error) {
 	token, err := BearerToken(authorization)
 	if err != nil {
 		return Caller{}, err
 	}
-	return r.Verify(token)
+	return r.Verify(ctx, token)
 }
 
 // Verify returns the caller that made token, see the package comment for what is checked. It
 // returns a fault of kind Unauthenticated (AUTH-7fs1e) for anything else, the same for every
-// reason; its hidden cause names the check that failed.
-func (r *Registry) Verify(token string) (Caller, error) {
+// reason; its hidden cause names the check that failed. When the user may be in the database, and
+// that does not answer, it returns the error of store.DB.
+func (r *Registry) Verify(ctx context.Context, token string) (Caller, error) {
 	if len(token) > MaxToken {
 		return Caller{}, errBadToken.WithCause(fmt.Errorf("the token has %d bytes, more than %d", len(token), MaxToken))
 	}
 	users, now := r.current.Load(), r.clock.Now()
 	id := sha256.Sum256([]byte(token))
 	if v, known := r.verified.GetIfPresent(id); known && v.generation == users.generation {
-		err := v.valid.validAt(now)
-		if err == nil {
-			err = v.user.key.validAt(now)
-		}
+		current, err := r.isCurrent(ctx, v)
 		if err != nil {
-			return Caller{}, errBadToken.WithCause(err)
+			return Caller{}, err
 		}
-		return v.user.caller, nil
+		if current {
+			err := v.valid.validAt(now)
+			if err == nil {
+				err = v.key.validAt(now)
+			}
+			if err != nil {
+				return Caller{}, errBadToken.WithCause(err)
+			}
+			return v.user.caller, nil
+		}
 	}
-	u, valid, err := verify(token, r.issuer, users.users, now)
+	c, err := inspect(token, r.issuer, now)
 	if err != nil {
 		return Caller{}, errBadToken.WithCause(err)
 	}
-	r.verified.Set(id, verifiedToken{generation: users.generation, user: u, valid: valid})
-	return u.caller, nil
+	v := verifiedToken{generation: users.generation, user: users.users[c.name], valid: c.valid}
+	if v.user == nil {
+		if v.user, v.sequence, err = r.lookUp(ctx, c.name); err != nil {
+			return Caller{}, err
+		}
+	}
+	if v.key, err = v.user.verify(token, now); err != nil {
+		return Caller{}, errBadToken.WithCause(err)
+	}
+	r.verified.Set(id, v)
+	return v.user.caller, nil
 }
 
 // BearerToken returns the token in the values of an Authorization header (RFC 6750 section

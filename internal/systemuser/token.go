@@ -12,6 +12,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/json"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"castellan/internal/ident"
 )
 
 // Limits of a token.
@@ -45,39 +47,60 @@ func (l *lifetime) validAt(now time.Time) error {
 	return nil
 }
 
-// verify checks everything about a token, cheap checks first. Its errors say which check
-// failed, for the log.
-func verify(token, issuer string, users map[string]*user, now time.Time) (*user, lifetime, error) {
-	fail := func(err error) (*user, lifetime, error) { return nil, lifetime{}, err }
+// claimed is what a token says of itself: well-formed, for this system and of this time, and not
+// yet believed.
+type claimed struct {
+	name  string
+	valid lifetime
+}
+
+// inspect checks everything about a token that needs no key. Its errors say which check failed,
+// for the log.
+func inspect(token, issuer string, now time.Time) (c claimed, err error) {
 	header, payload, err := split(token)
 	if err != nil {
-		return fail(err)
+		return c, err
 	}
 	if err := checkHeader(header); err != nil {
-		return fail(err)
+		return c, err
 	}
-	name, valid, err := parseClaims(payload, issuer)
+	if c.name, c.valid, err = parseClaims(payload, issuer); err != nil {
+		return c, err
+	}
+	return c, c.valid.validAt(now)
+}
+
+// errUnknown is for the log: nobody has the name a token claims.
+func errUnknown(name string) error { return fmt.Errorf("no system user is called %.200q", name) }
+
+// verify checks that a token is signed with one of the keys of u that are valid at now, and returns
+// which.
+func (u *user) verify(token string, now time.Time) (*publicKey, error) {
+	var refused error
+	for i := range u.keys {
+		key := &u.keys[i]
+		err := key.validAt(now)
+		if err == nil {
+			err = key.verify(token, u.caller.Name)
+		}
+		if err == nil {
+			return key, nil
+		}
+		refused = errors.Join(refused, err)
+	}
+	return nil, refused
+}
+
+// verify checks that a token is signed with the key. name is for the error.
+func (k *publicKey) verify(token string, name ident.Actor) error {
+	signed, err := jose.ParseSignedCompact(token, k.algorithms)
 	if err != nil {
-		return fail(err)
+		return fmt.Errorf("the token of %.200q: %.200w", name, err)
 	}
-	if err := valid.validAt(now); err != nil {
-		return fail(err)
+	if _, err := signed.Verify(k.key); err != nil {
+		return fmt.Errorf("the signature is not by the key of %.200q: %w", name, err)
 	}
-	u := users[name]
-	if u == nil {
-		return fail(fmt.Errorf("no system user is called %.200q", name))
-	}
-	if err := u.key.validAt(now); err != nil {
-		return fail(err)
-	}
-	signed, err := jose.ParseSignedCompact(token, u.key.algorithms)
-	if err != nil {
-		return fail(fmt.Errorf("the token of %.200q: %.200w", name, err))
-	}
-	if _, err := signed.Verify(u.key.key); err != nil {
-		return fail(fmt.Errorf("the signature is not by the key of %.200q: %w", name, err))
-	}
-	return u, valid, nil
+	return nil
 }
 
 // split decodes the three parts of a compact token (RFC 7515 section 7.1). Only canonical

@@ -53,7 +53,7 @@ func TestVerifyAccepts(t *testing.T) {
 	r, _ := newTestRegistry(t)
 	for name, tt := range goodTokens() {
 		for _, visit := range []string{"first", "second"} {
-			caller, err := r.Verify(tt.token)
+			caller, err := r.Verify(t.Context(), tt.token)
 			if err != nil || string(caller.Name) != tt.user {
 				t.Errorf("%s, %s time: %q, %v; want %q", name, visit, caller.Name, err, tt.user)
 			}
@@ -64,7 +64,7 @@ func TestVerifyAccepts(t *testing.T) {
 // assertRefused checks the one answer to every bad token, and that the log learns why.
 func assertRefused(t *testing.T, r *Registry, name, token, cause string) {
 	t.Helper()
-	caller, err := r.Verify(token)
+	caller, err := r.Verify(t.Context(), token)
 	if caller.Name != "" || caller.Memberships != nil {
 		t.Errorf("%s: accepted as %v", name, caller)
 		return
@@ -209,7 +209,7 @@ func TestVerifyIgnoresEmbeddedKeys(t *testing.T) {
 		"jwk": forge(jwk, claimsOf("p256").String(), es(crypto.SHA256, p256)),
 		"x5c": forge(x5c, claimsOf("rsa").String(), rs(crypto.SHA256, k.rsa)),
 	} {
-		if _, err := r.Verify(token); err != nil {
+		if _, err := r.Verify(t.Context(), token); err != nil {
 			t.Errorf("%s ignored: %v", name, err)
 		}
 	}
@@ -244,7 +244,7 @@ func TestVerifyRefusesForms(t *testing.T) {
 	} {
 		assertRefused(t, r, name, tt.token, tt.cause)
 	}
-	if _, err := r.Verify(good); err != nil {
+	if _, err := r.Verify(t.Context(), good); err != nil {
 		t.Errorf("the good token: %v", err)
 	}
 }
@@ -256,7 +256,7 @@ func TestVerifyRefusesEveryChangedByte(t *testing.T) {
 	tokens := goodTokens()
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
 		token := tokens[alg].token
-		if _, err := r.Verify(token); err != nil {
+		if _, err := r.Verify(t.Context(), token); err != nil {
 			t.Fatalf("%s: %v", alg, err)
 		}
 		for i := range len(token) {
@@ -265,11 +265,11 @@ func TestVerifyRefusesEveryChangedByte(t *testing.T) {
 				if changed == token {
 					continue
 				}
-				if _, err := r.Verify(changed); fault.KindOf(err) != fault.Unauthenticated {
+				if _, err := r.Verify(t.Context(), changed); fault.KindOf(err) != fault.Unauthenticated {
 					t.Fatalf("%s: byte %d %q -> %q: err = %v", alg, i, token[i], b, err)
 				}
 			}
-			if _, err := r.Verify(token[:i]); err == nil {
+			if _, err := r.Verify(t.Context(), token[:i]); err == nil {
 				t.Fatalf("%s: the first %d bytes are accepted", alg, i)
 			}
 		}
@@ -287,7 +287,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(forge(`{"alg":"none"}`, claimsOf("rsa").String(), unsigned))
 	f.Add(forge(`{"alg":"HS256","crit":["b64"],"b64":false}`, `{"aud":[],"exp":1e400}`, hs256("x")))
 	f.Fuzz(func(t *testing.T, token string) {
-		caller, err := r.Verify(token)
+		caller, err := r.Verify(t.Context(), token)
 		if err == nil && !good[token] {
 			t.Errorf("%q is accepted as %q", token, caller.Name)
 		}

@@ -30,7 +30,7 @@ func Validate(users []Config) error {
 // user is a system user, ready for use.
 type user struct {
 	caller Caller
-	key    publicKey
+	keys   []publicKey // the one that counts now, then the one it has replaced, if any
 }
 
 // compile turns the configuration into users by name, or reports every fault.
@@ -54,12 +54,14 @@ func (c *Config) compile() (*user, error) {
 	u := &user{caller: Caller{Name: ident.Actor(canonicalName(c.Name))}}
 	faults := []error{checkName(c.Name)}
 	pem, field, err := c.readKey()
+	var key publicKey
 	if err == nil {
-		u.key, err = parsePublicKey(pem)
+		key, err = parsePublicKey(pem)
 	}
 	if err != nil {
 		faults = append(faults, fmt.Errorf("%s: %w", field, err))
 	}
+	u.keys = []publicKey{key}
 	for i := range c.Memberships {
 		m, err := c.Memberships[i].compile()
 		faults = append(faults, within(fmt.Sprintf("memberships[%d].", i), err)...)
@@ -128,25 +130,30 @@ func readFile(path string) ([]byte, error) {
 func (c *MembershipConfig) compile() (Membership, error) {
 	m := Membership{AggregateID: c.AggregateID, Roles: c.Roles}
 	var faults []error
-	switch strings.ToLower(c.MemberType) {
+	switch name := strings.ToLower(c.MemberType); name {
 	case "system":
 		m.Type, m.AggregateID = System, ""
-	case "iam":
-		m.Type = IAM
-	case "organization":
-		m.Type = Organization
+	case "iam", "organization":
+		m.Type = memberTypes[name]
 	case "project", "projectgrant":
 		faults = append(faults, fmt.Errorf("memberType: %s is not possible for system users", c.MemberType))
 	default:
 		faults = append(faults, fmt.Errorf("memberType: %.100q is not System, IAM or Organization", c.MemberType))
 	}
+	return m, errors.Join(append(faults, m.check())...)
+}
+
+// check checks everything about a membership but its type. Its error joins one error for each
+// fault.
+func (m *Membership) check() error {
+	var faults []error
 	if (m.Type == IAM || m.Type == Organization) && m.AggregateID == "" {
 		faults = append(faults, errors.New("aggregateId: is empty"))
 	}
-	if len(c.Roles) == 0 {
+	if len(m.Roles) == 0 {
 		faults = append(faults, errors.New("roles: is empty"))
 	}
-	for _, name := range c.Roles {
+	for _, name := range m.Roles {
 		switch {
 		case !role.System.Known(name) && !role.Instance.Known(name):
 			faults = append(faults, fmt.Errorf("roles: %.100q is unknown", name))
@@ -156,5 +163,5 @@ func (c *MembershipConfig) compile() (Membership, error) {
 			faults = append(faults, fmt.Errorf("roles: %s cannot be limited to an organization", name))
 		}
 	}
-	return m, errors.Join(faults...)
+	return errors.Join(faults...)
 }
