@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "castellan/gen/castellan/options/v1"
+	instancev2 "castellan/gen/zitadel/instance/v2"
+	instancev2beta "castellan/gen/zitadel/instance/v2beta"
 	systemv1 "castellan/gen/zitadel/system/v1"
 )
 
@@ -79,41 +82,121 @@ func table(t *testing.T, name string, keys ...string) map[string]row {
 	return rows
 }
 
-// service is the SystemService.
-func service() protoreflect.ServiceDescriptor {
-	return systemv1.File_zitadel_system_proto.Services().ByName("SystemService")
+// part is one part of the contract: services, and the tables with all they use.
+type part struct {
+	tables   string // what the names of its tables begin with
+	services []protoreflect.ServiceDescriptor
+}
+
+// parts are all parts of the contract.
+func parts() []part {
+	return []part{
+		{"system", []protoreflect.ServiceDescriptor{
+			systemv1.File_zitadel_system_proto.Services().ByName("SystemService"),
+		}},
+		{"instance", []protoreflect.ServiceDescriptor{
+			instancev2.File_zitadel_instance_v2_instance_service_proto.Services().ByName("InstanceService"),
+			instancev2beta.File_zitadel_instance_v2beta_instance_service_proto.Services().ByName("InstanceService"),
+		}},
+	}
+}
+
+// eachPart runs fn as a subtest for each part of the contract.
+func eachPart(t *testing.T, fn func(t *testing.T, p part)) {
+	t.Helper()
+	for _, p := range parts() {
+		t.Run(p.tables, func(t *testing.T) { fn(t, p) })
+	}
+}
+
+// methods are those of all services of a part.
+func (p part) methods() []protoreflect.MethodDescriptor {
+	var all []protoreflect.MethodDescriptor
+	for _, s := range p.services {
+		for i := range s.Methods().Len() {
+			all = append(all, s.Methods().Get(i))
+		}
+	}
+	return all
 }
 
 func TestRPCs(t *testing.T) {
-	got := map[string]row{}
-	for i := range service().Methods().Len() {
-		m := service().Methods().Get(i)
-		r := row{"service": string(service().FullName()), "rpc": string(m.Name()), "kind": "unary"}
-		if m.IsStreamingClient() || m.IsStreamingServer() {
-			r["kind"] = "streaming"
+	eachPart(t, func(t *testing.T, p part) {
+		got := map[string]row{}
+		for _, m := range p.methods() {
+			got[fmt.Sprintf("%s %s", m.Parent().FullName(), m.Name())] = describeRPC(t, m)
 		}
-		r.set("request", string(m.Input().FullName()))
-		r.set("response", string(m.Output().FullName()))
-		if m.Options().(*descriptorpb.MethodOptions).GetDeprecated() {
-			r.set("deprecated", "deprecated")
+		if diff := cmp.Diff(table(t, p.tables+"_rpcs.tsv", "service", "rpc"), got); diff != "" {
+			t.Errorf("RPCs (-contract +ours):\n%s", diff)
 		}
-		rule := proto.GetExtension(m.Options(), annotations.E_Http).(*annotations.HttpRule)
-		verb, path := pattern(rule)
-		r.set("http_verb", verb)
-		r.set("http_path", path)
-		r.set("http_body", rule.GetBody())
-		if len(rule.GetAdditionalBindings()) > 0 || rule.GetResponseBody() != "" {
-			t.Errorf("%s: the contract has one binding and whole responses", m.FullName())
-		}
-		auth := proto.GetExtension(m.Options(), optionsv1.E_Auth).(*optionsv1.Auth)
-		r.set("permission", auth.GetPermission())
-		if auth.GetPublic() {
-			r.set("permission", "(none: no auth_option => public)")
-		}
-		got[r["rpc"]] = r
+	})
+}
+
+// describeRPC renders a method as the table does.
+func describeRPC(t *testing.T, m protoreflect.MethodDescriptor) row {
+	t.Helper()
+	r := row{"service": string(m.Parent().FullName()), "rpc": string(m.Name()), "kind": "unary"}
+	if m.IsStreamingClient() || m.IsStreamingServer() {
+		r["kind"] = "streaming"
 	}
-	if diff := cmp.Diff(table(t, "system_rpcs.tsv", "rpc"), got); diff != "" {
-		t.Errorf("RPCs (-contract +ours):\n%s", diff)
+	r.set("request", string(m.Input().FullName()))
+	r.set("response", string(m.Output().FullName()))
+	if m.Options().(*descriptorpb.MethodOptions).GetDeprecated() {
+		r.set("deprecated", "deprecated")
+	}
+	rule := proto.GetExtension(m.Options(), annotations.E_Http).(*annotations.HttpRule)
+	verb, path := pattern(rule)
+	r.set("http_verb", verb)
+	r.set("http_path", path)
+	r.set("http_body", rule.GetBody())
+	if len(rule.GetAdditionalBindings()) > 0 || rule.GetResponseBody() != "" {
+		t.Errorf("%s: the contract has one binding and whole responses", m.FullName())
+	}
+	auth := authOf(m)
+	switch {
+	case auth.GetPublic():
+		r.set("permission", "(none: no auth_option => public)")
+	case auth.GetByHost():
+		// The table has what the reference declares. It looks at permissions in its handlers:
+		// those of [TestAccessToInstances].
+		r.set("permission", "authenticated")
+	case auth.GetInstancePermission() != "":
+		r.set("permission", auth.GetInstancePermission())
+	default:
+		r.set("permission", auth.GetPermission())
+	}
+	return r
+}
+
+// authOf is what a method declares of access.
+func authOf(m protoreflect.MethodDescriptor) *optionsv1.Auth {
+	return proto.GetExtension(m.Options(), optionsv1.E_Auth).(*optionsv1.Auth)
+}
+
+// TestAccessToInstances pins who may call the instance services: operators with one permission,
+// or members of the instance with another (contract section 2.9). Only where the interface lets
+// a caller leave the id of the instance out, the host stands for it.
+func TestAccessToInstances(t *testing.T) {
+	const read, write = "system.instance.read", "system.instance.write"
+	want := map[string]*optionsv1.Auth{
+		"DeleteInstance":      {Permission: "system.instance.delete", Write: true},
+		"GetInstance":         {Permission: read, InstancePermission: "iam.read", ByHost: true},
+		"UpdateInstance":      {Permission: write, InstancePermission: "iam.write", ByHost: true, Write: true},
+		"ListInstances":       {Permission: read},
+		"AddCustomDomain":     {Permission: "system.domain.write", Write: true},
+		"RemoveCustomDomain":  {Permission: "system.domain.write", Write: true},
+		"ListCustomDomains":   {Permission: read, InstancePermission: "iam.read", ByHost: true},
+		"AddTrustedDomain":    {Permission: write, InstancePermission: "iam.write", ByHost: true, Write: true},
+		"RemoveTrustedDomain": {Permission: write, InstancePermission: "iam.write", ByHost: true, Write: true},
+		"ListTrustedDomains":  {Permission: read, InstancePermission: "iam.read", ByHost: true},
+	}
+	for _, m := range parts()[1].methods() {
+		w := proto.Clone(want[string(m.Name())]).(*optionsv1.Auth)
+		rules, _ := proto.GetExtension(m.Input().Fields().Get(0).Options(), validate.E_Rules).(*validate.FieldRules)
+		w.ByHost = w.GetByHost() && rules.GetString_().GetMinLen() == 0
+		if got := authOf(m); !proto.Equal(got, w) {
+			t.Errorf("%s: %v, want %v", m.FullName(), got, w)
+		}
 	}
 }
 
@@ -144,7 +227,7 @@ func TestRPCsDeclareAccess(t *testing.T) {
 		for i := range file.Services().Len() {
 			for j := range file.Services().Get(i).Methods().Len() {
 				m := file.Services().Get(i).Methods().Get(j)
-				auth := proto.GetExtension(m.Options(), optionsv1.E_Auth).(*optionsv1.Auth)
+				auth := authOf(m)
 				if (auth.GetPermission() == "") != auth.GetPublic() {
 					t.Errorf("%s: permission %q, public %t", m.FullName(), auth.GetPermission(), auth.GetPublic())
 				}
@@ -158,8 +241,8 @@ func TestRPCsDeclareAccess(t *testing.T) {
 	})
 }
 
-// reachable collects the messages and enums of ours that the service uses.
-func reachable() (map[protoreflect.FullName]protoreflect.MessageDescriptor, map[protoreflect.FullName]protoreflect.EnumDescriptor) {
+// reachable collects the messages and enums of ours that the services of a part use.
+func (p part) reachable() (map[protoreflect.FullName]protoreflect.MessageDescriptor, map[protoreflect.FullName]protoreflect.EnumDescriptor) {
 	messages := map[protoreflect.FullName]protoreflect.MessageDescriptor{}
 	enums := map[protoreflect.FullName]protoreflect.EnumDescriptor{}
 	var visit func(protoreflect.MessageDescriptor)
@@ -178,34 +261,36 @@ func reachable() (map[protoreflect.FullName]protoreflect.MessageDescriptor, map[
 			}
 		}
 	}
-	for i := range service().Methods().Len() {
-		visit(service().Methods().Get(i).Input())
-		visit(service().Methods().Get(i).Output())
+	for _, m := range p.methods() {
+		visit(m.Input())
+		visit(m.Output())
 	}
 	return messages, enums
 }
 
 func TestMessages(t *testing.T) {
-	want := table(t, "system_messages.tsv", "message", "field")
-	for _, r := range want {
-		if r["validate_rules"] != "" {
-			r["validate_rules"] = canonical(t, r["validate_rules"])
+	eachPart(t, func(t *testing.T, p part) {
+		want := table(t, p.tables+"_messages.tsv", "message", "field")
+		for _, r := range want {
+			if r["validate_rules"] != "" {
+				r["validate_rules"] = canonical(t, r["validate_rules"])
+			}
 		}
-	}
-	messages, _ := reachable()
-	got := map[string]row{}
-	for name, m := range messages {
-		if m.Fields().Len() == 0 {
-			got[string(name)+" (empty)"] = row{"message": string(name), "field": "(empty)"}
+		messages, _ := p.reachable()
+		got := map[string]row{}
+		for name, m := range messages {
+			if m.Fields().Len() == 0 {
+				got[string(name)+" (empty)"] = row{"message": string(name), "field": "(empty)"}
+			}
+			for i := range m.Fields().Len() {
+				field := m.Fields().Get(i)
+				got[fmt.Sprintf("%s %s", name, field.Name())] = describe(t, field)
+			}
 		}
-		for i := range m.Fields().Len() {
-			field := m.Fields().Get(i)
-			got[fmt.Sprintf("%s %s", name, field.Name())] = describe(t, field)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("messages (-contract +ours):\n%s", diff)
 		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("messages (-contract +ours):\n%s", diff)
-	}
+	})
 }
 
 // describe renders a field as the table does.
@@ -265,24 +350,32 @@ func canonical(t *testing.T, text string) string {
 }
 
 func TestEnums(t *testing.T) {
-	_, enums := reachable()
-	got := map[string]row{}
-	for name, enum := range enums {
-		for i := range enum.Values().Len() {
-			value := enum.Values().Get(i)
-			key := fmt.Sprintf("%s %s", name, value.Name())
-			got[key] = row{"enum": string(name), "value": string(value.Name()), "number": fmt.Sprint(value.Number())}
+	eachPart(t, func(t *testing.T, p part) {
+		_, enums := p.reachable()
+		got := map[string]row{}
+		for name, enum := range enums {
+			for i := range enum.Values().Len() {
+				value := enum.Values().Get(i)
+				key := fmt.Sprintf("%s %s", name, value.Name())
+				got[key] = row{"enum": string(name), "value": string(value.Name()), "number": fmt.Sprint(value.Number())}
+			}
 		}
-	}
-	if diff := cmp.Diff(table(t, "system_enums.tsv", "enum", "value"), got); diff != "" {
-		t.Errorf("enums (-contract +ours):\n%s", diff)
-	}
+		if diff := cmp.Diff(table(t, p.tables+"_enums.tsv", "enum", "value"), got); diff != "" {
+			t.Errorf("enums (-contract +ours):\n%s", diff)
+		}
+	})
 }
 
 // TestNothingElse finds messages and enums that no RPC uses. Only the details of errors may be
 // such: they travel inside a status.
 func TestNothingElse(t *testing.T) {
-	messages, enums := reachable()
+	messages := map[protoreflect.FullName]protoreflect.MessageDescriptor{}
+	enums := map[protoreflect.FullName]protoreflect.EnumDescriptor{}
+	for _, p := range parts() {
+		m, e := p.reachable()
+		maps.Copy(messages, m)
+		maps.Copy(enums, e)
+	}
 	var extra []string
 	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
 		if strings.HasPrefix(string(file.Package()), "zitadel.") {

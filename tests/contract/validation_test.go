@@ -7,7 +7,10 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	filterv2 "castellan/gen/zitadel/filter/v2"
 	instancev1 "castellan/gen/zitadel/instance/v1"
+	instancev2 "castellan/gen/zitadel/instance/v2"
+	instancev2beta "castellan/gen/zitadel/instance/v2beta"
 	quotav1 "castellan/gen/zitadel/quota/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
 )
@@ -79,6 +82,17 @@ func TestValidationTexts(t *testing.T) {
 		{&systemv1.UpdateInstanceRequest{InstanceName: "A"}, ""},
 		{&systemv1.SetInstanceFeatureRequest{InstanceId: "1", FeatureId: 1},
 			"invalid SetInstanceFeatureRequest.Value: value is required"},
+		{&instancev2.GetInstanceRequest{}, ""},
+		{&instancev2beta.GetInstanceRequest{},
+			"invalid GetInstanceRequest.InstanceId: value length must be between 1 and 200 runes, inclusive"},
+		{&instancev2.AddTrustedDomainRequest{TrustedDomain: strings.Repeat("ü", 254)},
+			"invalid AddTrustedDomainRequest.TrustedDomain: value length must be between 1 and 253 runes, inclusive"},
+		{&instancev2.ListInstancesRequest{SortingColumn: 9},
+			"invalid ListInstancesRequest.SortingColumn: value must be one of the defined enum values"},
+		{&instancev2beta.ListInstancesRequest{SortingColumn: instancev2beta.FieldName(9).Enum()}, ""},
+		{&instancev2.Filter{}, "invalid Filter.Filter: value is required"},
+		{&filterv2.InIDsFilter{Ids: []string{"1", "2", "1"}},
+			"invalid InIDsFilter.Ids[2]: repeated value must contain unique items"},
 	} {
 		got := ""
 		if err := c.message.Validate(); err != nil {

@@ -26,12 +26,25 @@ type auth struct {
 	Permission string `json:"permission"`
 	Public     bool   `json:"public"`
 	Write      bool   `json:"write"`
+	// InstancePermission suffices for members of the instance the call is about.
+	InstancePermission string `json:"instancePermission"`
+	ByHost             bool   `json:"byHost"`
 }
 
 // Names of what the operations refer to.
 const (
 	bearer      = "bearer"
 	idempotency = "IdempotencyKey"
+
+	instancePermission = "x-instance-permission"
+)
+
+// What callers send, and what those may who are known to one instance only.
+const (
+	callers = "A system user sends a JWT it signed itself: iss and sub are the user, aud is the server, " +
+		"iat is at most one hour ago, exp is to come."
+	members = " A user of an instance sends a personal access token, and may call what has an " +
+		instancePermission + " and is about that instance."
 )
 
 // conventions closes the description of every document.
@@ -52,9 +65,7 @@ func enrich(src *source, file string, doc object) error {
 	describe(fd, doc)
 	components := child(doc, "components")
 	components["securitySchemes"] = object{bearer: object{
-		"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-		"description": "A system user sends a JWT it signed itself: iss and sub are the user, aud is the server, " +
-			"iat is at most one hour ago, exp is to come.",
+		"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": callers,
 	}}
 	components["parameters"] = object{idempotency: object{
 		"name": "Idempotency-Key", "in": "header", "schema": object{"type": "string"},
@@ -76,6 +87,9 @@ func enrich(src *source, file string, doc object) error {
 		for _, operation := range item.(object) {
 			if err := enrichOperation(src, fd, operation.(object)); err != nil {
 				return err
+			}
+			if operation.(object)[instancePermission] != nil {
+				child(child(components, "securitySchemes"), bearer)["description"] = callers + members
 			}
 		}
 	}
@@ -114,6 +128,9 @@ func enrichOperation(src *source, fd protoreflect.FileDescriptor, operation obje
 		operation["security"] = []any{}
 	} else {
 		operation["x-permission"] = access.Permission
+	}
+	if access.InstancePermission != "" {
+		operation[instancePermission] = access.InstancePermission
 	}
 	parameters, _ := operation["parameters"].([]any)
 	for _, p := range parameters {

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "castellan/gen/castellan/options/v1"
+	_ "castellan/gen/zitadel/instance/v2beta"
 	_ "castellan/gen/zitadel/system/v1"
 )
 
@@ -63,6 +64,7 @@ type rule struct {
 	method       protoreflect.MethodDescriptor
 	verb, path   string
 	body, access string
+	members      string // the permission for members of the instance
 	public       bool
 	write        bool
 	deprecated   bool
@@ -82,7 +84,10 @@ func rules(t *testing.T, file string) map[string]rule {
 			m := methods.Get(j)
 			http, _ := proto.GetExtension(m.Options(), annotations.E_Http).(*annotations.HttpRule)
 			auth, _ := proto.GetExtension(m.Options(), optionsv1.E_Auth).(*optionsv1.Auth)
-			r := rule{method: m, body: http.GetBody(), access: auth.GetPermission(), public: auth.GetPublic(), write: auth.GetWrite()}
+			r := rule{
+				method: m, body: http.GetBody(), access: auth.GetPermission(), members: auth.GetInstancePermission(),
+				public: auth.GetPublic(), write: auth.GetWrite(),
+			}
 			r.deprecated = m.Options().(*descriptorpb.MethodOptions).GetDeprecated()
 			switch p := http.GetPattern().(type) {
 			case *annotations.HttpRule_Get:
@@ -201,13 +206,20 @@ func TestOperationsMatchRPCs(t *testing.T) {
 }
 
 func TestOperationsDeclareAccess(t *testing.T) {
-	eachOperation(t, func(t *testing.T, _, operation object, r rule) {
+	eachOperation(t, func(t *testing.T, doc, operation object, r rule) {
+		about, _ := at(doc, "components", "securitySchemes", "bearer")["description"].(string)
+		if r.members != "" && !strings.Contains(about, "personal access token") {
+			t.Errorf("members may call it, and the document does not say how: %q", about)
+		}
 		security, own := operation["security"].([]any)
 		if own != r.public || len(security) != 0 {
 			t.Errorf("own security %v, want an empty one only when public", operation["security"])
 		}
 		if permission, _ := operation["x-permission"].(string); permission != r.access {
 			t.Errorf("permission %q, want %q", permission, r.access)
+		}
+		if permission, _ := operation["x-instance-permission"].(string); permission != r.members {
+			t.Errorf("permission for members %q, want %q", permission, r.members)
 		}
 		takesKey := slices.ContainsFunc(list(operation["parameters"]), func(p object) bool {
 			return p["$ref"] == "#/components/parameters/IdempotencyKey"
@@ -320,6 +332,7 @@ func TestSchemasCarryWhatIsRequired(t *testing.T) {
 	create := at(doc, "paths", "/system/v1/instances/_create", "post", "requestBody", "content", "application/json", "schema")
 	feature := at(doc, "paths", "/system/v1/instances/{instance_id}/features/{feature_id}", "put",
 		"requestBody", "content", "application/json", "schema")
+	beta := loaded(t)["zitadel/instance/v2beta/instance_service.json"]
 	quota := at(doc, "paths", "/system/v1/instances/{instance_id}/quotas", "put", "requestBody", "content", "application/json", "schema")
 	for _, c := range []struct {
 		what      string
@@ -331,6 +344,8 @@ func TestSchemasCarryWhatIsRequired(t *testing.T) {
 		{"Query", at(doc, "components", "schemas", "zitadel.instance.v1.Query")["oneOf"],
 			"[map[required:[idQuery]] map[required:[domainQuery]]]"},
 		{"a oneof of one", feature["required"], "[bool]"},
+		{"UpdateInstance of v2beta", at(beta, "paths", "/v2beta/instances/{instance_id}", "put", "requestBody", "content",
+			"application/json", "schema")["required"], "[instanceName]"},
 		{"SetQuota", quota["required"], "[from resetInterval unit]"},
 		{"refused unit", at(quota, "properties", "unit", "not")["enum"], "[UNIT_UNIMPLEMENTED]"},
 		{"percent", at(doc, "components", "schemas", "zitadel.quota.v1.Notification", "properties", "percent")["exclusiveMinimum"], "0"},

@@ -62,6 +62,10 @@ func (m *Auth) validate(all bool) error {
 
 	// no validation rules for Write
 
+	// no validation rules for InstancePermission
+
+	// no validation rules for ByHost
+
 	if len(errors) > 0 {
 		return AuthMultiError(errors)
 	}
