@@ -33,7 +33,7 @@ var rings = []struct {
 	}},
 	{"4 what needs several nouns", []string{"internal/provision", "internal/roster"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},
-	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system"}},
+	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system", "internal/api/instances"}},
 	{"6 composition", []string{"internal/server"}},
 	{"7 the program", []string{"cmd/castellan"}},
 }

@@ -21,6 +21,7 @@ import (
 
 	"castellan/internal/api/dispatch"
 	"castellan/internal/api/health"
+	"castellan/internal/api/instances"
 	"castellan/internal/api/system"
 	"castellan/internal/api/transport"
 	"castellan/internal/app"
@@ -42,6 +43,8 @@ import (
 	"castellan/internal/user"
 	"castellan/internal/vault"
 
+	instancev2 "castellan/gen/zitadel/instance/v2"
+	instancev2beta "castellan/gen/zitadel/instance/v2beta"
 	systemv1 "castellan/gen/zitadel/system/v1"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
@@ -195,12 +198,15 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 			PublicServices: []string{health.ServiceName},
 		},
 	})
-	s.health = health.New(systemv1.SystemService_ServiceDesc.ServiceName)
 	systemv1.RegisterSystemServiceServer(calls, &system.Service{
 		DB: s.db, Provision: setUp, Instances: &instance.Service{DB: s.db, Log: s.events}, Clock: clock, Version: version,
 	})
+	v2 := &instances.Service{DB: s.db, Instances: &instance.Service{DB: s.db, Log: s.events}, Version: version}
+	instancev2.RegisterInstanceServiceServer(calls, v2)
+	instancev2beta.RegisterInstanceServiceServer(calls, &instances.Beta{Service: v2})
+	s.health = health.New(calls.Services()...)
 	healthv1.RegisterHealthServer(calls, s.health)
-	mountReflection(calls, systemv1.SystemService_ServiceDesc.ServiceName, health.ServiceName)
+	mountReflection(calls, calls.Services()...)
 
 	s.http = &http.Server{
 		Handler:           s.routes(calls, metrics),
