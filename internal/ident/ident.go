@@ -36,6 +36,9 @@ type TokenID string
 // KeyID names a machine key.
 type KeyID string
 
+// QuotaID names a quota of an instance.
+type QuotaID string
+
 // Actor is who did something, as events record it: a user id, or the name of a system user.
 type Actor string
 

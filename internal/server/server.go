@@ -36,6 +36,7 @@ import (
 	"castellan/internal/pat"
 	"castellan/internal/project"
 	"castellan/internal/provision"
+	"castellan/internal/quota"
 	"castellan/internal/store"
 	"castellan/internal/store/postgres"
 	"castellan/internal/store/sqlite"
@@ -71,6 +72,7 @@ type Server struct {
 func Nouns() []eventlog.Kind {
 	return []eventlog.Kind{
 		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, member.Noun,
+		quota.Noun,
 	}
 }
 
