@@ -105,13 +105,20 @@ func (s *Service) write(ctx context.Context, id ident.InstanceID, actor ident.Ac
 // before it has waited for the lock, and so might miss a domain that the transaction it waited
 // for has added.
 func (s *Service) load(ctx context.Context, tx store.Tx, id ident.InstanceID) (State, error) {
-	there, err := exists(ctx, tx, `SELECT instance_id FROM instances WHERE instance_id = $1`+s.DB.Dialect().ForUpdate,
-		string(id))
-	if err != nil {
+	if err := s.Hold(ctx, tx, id); err != nil {
 		return State{}, err
 	}
-	if !there {
-		return State{}, NotFound(id)
-	}
 	return GetTrusted(ctx, tx, id)
+}
+
+// Hold locks an instance until tx ends: commands on it follow each other, and nobody removes it
+// meanwhile. Nouns that are one for each instance take it before they look whether there is one
+// already. It returns [NotFound] when there is no instance with that id.
+func (s *Service) Hold(ctx context.Context, tx store.Tx, id ident.InstanceID) error {
+	there, err := exists(ctx, tx, `SELECT instance_id FROM instances WHERE instance_id = $1`+s.DB.Dialect().ForUpdate,
+		string(id))
+	if err == nil && !there {
+		return NotFound(id)
+	}
+	return err
 }
