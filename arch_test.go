@@ -23,7 +23,7 @@ var rings = []struct {
 	folders []string
 }{
 	{"0 terms", []string{"internal/fault", "internal/ident", "internal/role", "internal/defaults"}},
-	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search"}},
+	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress"}},
 	{"2 engines, the log, secrets", []string{
 		"internal/store/sqlite", "internal/store/postgres", "internal/idgrant", "internal/eventlog", "internal/vault", "internal/once",
 	}},
