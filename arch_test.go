@@ -31,6 +31,7 @@ var rings = []struct {
 		"internal/instance", "internal/org", "internal/user", "internal/pat", "internal/machinekey",
 		"internal/project", "internal/app", "internal/member", "internal/systemuser",
 		"internal/quota",
+		"internal/delivery",
 	}},
 	{"4 what needs several nouns", []string{"internal/provision", "internal/roster"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},

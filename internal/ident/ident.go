@@ -39,6 +39,10 @@ type KeyID string
 // QuotaID names a quota of an instance.
 type QuotaID string
 
+// DeliveryID names a message that has to reach a URL. It is one of [Source]: other systems know
+// it as a number.
+type DeliveryID string
+
 // Actor is who did something, as events record it: a user id, or the name of a system user.
 type Actor string
 

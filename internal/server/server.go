@@ -25,6 +25,7 @@ import (
 	"castellan/internal/api/system"
 	"castellan/internal/api/transport"
 	"castellan/internal/app"
+	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
 	"castellan/internal/ident"
 	"castellan/internal/idgrant"
@@ -73,6 +74,7 @@ func Nouns() []eventlog.Kind {
 	return []eventlog.Kind{
 		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, member.Noun,
 		quota.Noun,
+		delivery.Noun,
 	}
 }
 
