@@ -32,6 +32,7 @@ var rings = []struct {
 		"internal/project", "internal/app", "internal/member", "internal/systemuser",
 		"internal/quota",
 		"internal/delivery",
+		"internal/audit",
 	}},
 	{"4 what needs several nouns", []string{"internal/provision", "internal/roster"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},
