@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
@@ -85,9 +86,11 @@ func (c *Client) Close() {
 	c.HTTP.CloseIdleConnections()
 }
 
-// Call is one call of a method of the System API.
+// Call is one call.
 type Call struct {
-	// Method is the name of the RPC, for example CreateInstance.
+	// Method is the name of the RPC. One of the System API stands alone, for example
+	// CreateInstance; others have that of their service in front, for example
+	// zitadel.instance.v2.InstanceService/GetInstance.
 	Method  string
 	Request proto.Message
 	// Token is the bearer token; without one the call is anonymous.
@@ -108,14 +111,40 @@ func (c Call) header() http.Header {
 	return h
 }
 
-// path is where RPC protocols send the call.
-func (c Call) path() string {
-	return "/" + systemv1.SystemService_ServiceDesc.ServiceName + "/" + c.Method
+// Path is where RPC protocols send a call of what [Call] calls a method.
+func Path(name string) string {
+	service, method := split(name)
+	return "/" + service + "/" + method
 }
 
-// Method returns the descriptor of a method of the System API.
+// split returns service and method of what [Call] calls a method.
+func split(name string) (service, method string) {
+	if service, method, ok := strings.Cut(name, "/"); ok {
+		return service, method
+	}
+	return systemv1.SystemService_ServiceDesc.ServiceName, name
+}
+
+// Method returns the descriptor of what [Call] calls a method.
 func Method(name string) protoreflect.MethodDescriptor {
-	return systemv1.File_zitadel_system_proto.Services().ByName("SystemService").Methods().ByName(protoreflect.Name(name))
+	service, method := split(name)
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + method))
+	if err != nil {
+		panic("kit: " + name + ": " + err.Error())
+	}
+	return d.(protoreflect.MethodDescriptor)
+}
+
+// Messages returns an empty request and an empty answer of what [Call] calls a method.
+func Messages(name string) (request, answer proto.Message) {
+	empty := func(d protoreflect.MessageDescriptor) proto.Message {
+		kind, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
+		if err != nil {
+			panic("kit: " + name + ": " + err.Error())
+		}
+		return kind.New().Interface()
+	}
+	return empty(Method(name).Input()), empty(Method(name).Output())
 }
 
 // Answer is what every client gets to see of a call, however the protocol writes it.
@@ -176,6 +205,12 @@ func Wires() []Wire {
 		{"grpc-web", web(false)}, {"grpc-web-text", web(true)},
 		{"connect", connect(false)}, {"connect-json", connect(true)},
 	}
+}
+
+// Serves reports whether a method can be called over the protocol: all can, but over REST only those
+// with a path.
+func (w Wire) Serves(method string) bool {
+	return !strings.HasPrefix(w.Name, "rest") || rule(method).GetPattern() != nil
 }
 
 // Call sends a call as Operator, and fails the test when there is no answer in the protocol.

@@ -56,7 +56,7 @@ func callGRPC(ctx context.Context, c *Client, call Call, into proto.Message) (An
 		into = &emptypb.Empty{} // takes whatever is not expected, as unknown fields
 	}
 	var head, trail metadata.MD
-	err = conn.Invoke(metadata.NewOutgoingContext(ctx, md), call.path(), call.Request, into,
+	err = conn.Invoke(metadata.NewOutgoingContext(ctx, md), Path(call.Method), call.Request, into,
 		grpc.Header(&head), grpc.Trailer(&trail))
 	s := status.Convert(err)
 	a := Answer{Code: s.Code(), Message: s.Message(), Header: http.Header{}}
@@ -92,7 +92,7 @@ func web(asText bool) func(context.Context, *Client, Call, proto.Message) (Answe
 		h.Set("Content-Type", media)
 		h.Set("Accept", media)
 		h.Set("X-Grpc-Web", "1")
-		res, text, err := post(ctx, c.HTTP, http.MethodPost, c.URL+call.path(), body, h)
+		res, text, err := post(ctx, c.HTTP, http.MethodPost, c.URL+Path(call.Method), body, h)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -224,7 +224,7 @@ func connect(asJSON bool) func(context.Context, *Client, Call, proto.Message) (A
 		h := call.header()
 		h.Set("Content-Type", media)
 		h.Set("Connect-Protocol-Version", "1")
-		res, text, err := post(ctx, c.HTTP, http.MethodPost, c.URL+call.path(), body, h)
+		res, text, err := post(ctx, c.HTTP, http.MethodPost, c.URL+Path(call.Method), body, h)
 		if err != nil {
 			return Answer{}, err
 		}

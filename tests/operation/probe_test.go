@@ -3,6 +3,7 @@ package operation_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -19,6 +20,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"castellan/tests/kit"
@@ -27,6 +30,14 @@ import (
 )
 
 const service = "zitadel.system.v1.SystemService"
+
+// services are all services, and the proto files that declare them.
+var services = map[string]string{
+	service:                               "zitadel/system.proto",
+	"zitadel.instance.v2.InstanceService": "zitadel/instance/v2/instance_service.proto",
+	"zitadel.instance.v2beta.InstanceService": "zitadel/instance/v2beta/instance_service.proto",
+	"grpc.health.v1.Health":                   "grpc/health/v1/health.proto",
+}
 
 // TestProbes is contract section 7: alive, ready, and both without credentials.
 func TestProbes(t *testing.T) {
@@ -123,7 +134,10 @@ func TestHealthService(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := healthv1.NewHealthClient(conn)
-	for _, name := range []string{"", service} {
+	for _, name := range append(slices.Collect(maps.Keys(services)), "") {
+		if name == healthv1.Health_ServiceDesc.ServiceName {
+			continue // it does not speak of itself
+		}
 		got, err := c.Check(t.Context(), &healthv1.HealthCheckRequest{Service: name})
 		if err != nil || got.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 			t.Errorf("%q: %v %v", name, got, err)
@@ -186,18 +200,18 @@ func TestReflection(t *testing.T) {
 		}
 		return got
 	}
-	var services []string
+	var listed []string
 	for _, s := range ask(&reflectionv1.ServerReflectionRequest{
 		MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{},
 	}).GetListServicesResponse().GetService() {
-		services = append(services, s.GetName())
+		listed = append(listed, s.GetName())
 	}
-	if slices.Sort(services); !slices.Equal(services, []string{"grpc.health.v1.Health", service}) {
-		t.Errorf("services %q", services)
+	if slices.Sort(listed); !slices.Equal(listed, slices.Sorted(maps.Keys(services))) {
+		t.Errorf("services %q", listed)
 	}
-	// The files of the service and of everything it imports make a whole.
+	// The files of the services and of everything they import make a whole.
 	files := &descriptorpb.FileDescriptorSet{}
-	for asked, queue := map[string]bool{}, []string{"zitadel/system.proto"}; len(queue) > 0; queue = queue[1:] {
+	for asked, queue := map[string]bool{}, slices.Collect(maps.Values(services)); len(queue) > 0; queue = queue[1:] {
 		if asked[queue[0]] {
 			continue
 		}
@@ -219,8 +233,10 @@ func TestReflection(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the files are no whole: %v", err)
 	}
-	if _, err := registry.FindDescriptorByName(service + ".CreateInstance"); err != nil {
-		t.Error(err)
+	for name := range services {
+		if _, err := registry.FindDescriptorByName(protoreflect.FullName(name)); err != nil {
+			t.Error(err)
+		}
 	}
 	checkAlpha(t, conn)
 }
@@ -246,18 +262,32 @@ func checkAlpha(t *testing.T, conn *grpc.ClientConn) {
 	}
 }
 
-// TestOpenAPI: the document names every REST path, and everything it refers to is in it.
+// TestOpenAPI: the document of each service with REST names every path, and everything it refers
+// to is in it.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	n := kit.NewBackend(t, "sqlite").Start(t, nil)
-	if status, h, text := kit.Raw(t, n.HTTP, "GET", n.URL+"/openapi/", "", nil); status != http.StatusOK ||
-		!strings.HasPrefix(h.Get("Content-Type"), "text/html") || !strings.Contains(text, "zitadel/system.json") {
-		t.Errorf("/openapi/: %d %v %s", status, h, text)
+	status, h, index := kit.Raw(t, n.HTTP, "GET", n.URL+"/openapi/", "", nil)
+	if status != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
+		t.Errorf("/openapi/: %d %v %s", status, h, index)
 	}
-	status, h, text := kit.Raw(t, n.HTTP, "GET", n.URL+"/openapi/zitadel/system.json", "", nil)
-	if status != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "application/json") {
-		t.Fatalf("%d %v", status, h)
+	for service, least := range map[string]int{service: 50, "zitadel.instance.v2beta.InstanceService": 30} {
+		name := strings.TrimSuffix(services[service], ".proto") + ".json"
+		if !strings.Contains(index, name) {
+			t.Errorf("%s is not in %s", name, index)
+		}
+		status, h, text := kit.Raw(t, n.HTTP, "GET", n.URL+"/openapi/"+name, "", nil)
+		if status != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "application/json") {
+			t.Fatalf("%s: %d %v", name, status, h)
+		}
+		checkDocument(t, service, text)
+		checkReferences(t, text, least)
 	}
+}
+
+// checkDocument checks that a document names every path of a service.
+func checkDocument(t *testing.T, service, text string) {
+	t.Helper()
 	var doc struct {
 		OpenAPI string
 		Info    struct{ Title, Version string }
@@ -269,18 +299,29 @@ func TestOpenAPI(t *testing.T) {
 	if !strings.HasPrefix(doc.OpenAPI, "3.") || doc.Info.Title == "" || doc.Info.Version == "" {
 		t.Errorf("openapi %q, info %+v", doc.OpenAPI, doc.Info)
 	}
-	for _, m := range systemv1.SystemService_ServiceDesc.Methods {
-		verb, path := kit.Route(m.MethodName)
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods := d.(protoreflect.ServiceDescriptor).Methods()
+	for i := range methods.Len() {
+		verb, path := kit.Route(service + "/" + string(methods.Get(i).Name()))
 		if doc.Paths[path][strings.ToLower(verb)] == nil {
 			t.Errorf("%s %s is not in the document", verb, path)
 		}
 	}
+}
+
+// checkReferences checks that the references in a document, of which there are so many at least,
+// lead to something.
+func checkReferences(t *testing.T, text string, least int) {
+	t.Helper()
 	var whole any
 	if err := json.Unmarshal([]byte(text), &whole); err != nil {
 		t.Fatal(err)
 	}
 	refs := regexp.MustCompile(`"\$ref":\s*"([^"]*)"`).FindAllStringSubmatch(text, -1)
-	if len(refs) < 50 {
+	if len(refs) < least {
 		t.Errorf("only %d references", len(refs))
 	}
 	for _, ref := range refs {
