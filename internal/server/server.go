@@ -299,10 +299,10 @@ func (s *Server) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.log.Info("stopping", "grace", s.cfg.ShutdownGrace)
-	s.health.Shutdown()
-	s.stop()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownGrace)
 	defer cancel()
+	s.health.Shutdown(grace) // before other streams end: who watches is told why
+	s.stop()
 	if err := s.http.Shutdown(grace); err != nil {
 		s.log.Warn("requests did not finish within the grace", "error", err)
 		return s.http.Close()

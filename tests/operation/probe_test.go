@@ -173,7 +173,7 @@ func TestHealthWatchEnds(t *testing.T) {
 		}
 	}
 	if err := n.Wait(t); err != nil {
-		t.Errorf("ended with %v", err)
+		t.Errorf("ended with %v; it logged:\n%s", err, n.Logs.Bytes())
 	}
 }
 
