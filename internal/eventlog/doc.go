@@ -8,7 +8,8 @@
 //
 // It guarantees:
 //   - the state in the tables is the fold of the events, byte for byte ([Log.Rebuild] gives
-//     the same rows; a test does so after every scenario);
+//     the same rows; a test does so after every scenario), and [Log.RebuildTable] makes it so
+//     again while readers and writers go on;
 //   - sequences of an aggregate have no gaps and no two events share one;
 //   - writers on different aggregates never wait for each other, and a follower never skips
 //     an event although transactions commit out of order (docs/adr/0001-event-log.md);

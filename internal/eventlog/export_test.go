@@ -11,3 +11,8 @@ func (t *Tail) Kept() int {
 	defer t.run.mu.Unlock()
 	return len(t.run.events)
 }
+
+// SetRebuildBatch makes transactions of a rebuild smaller, so that a test has many of them.
+func (l *Log) SetRebuildBatch(events, instances int) {
+	l.rebuildEvents, l.rebuildInstances = events, instances
+}

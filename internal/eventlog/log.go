@@ -30,6 +30,9 @@ type Log struct {
 	types map[string]decoder // by event type
 	order []Kind             // as given to New
 
+	rebuildEvents    int // see rebuildPage
+	rebuildInstances int // see rebuildGroup
+
 	reclaims []string      // statements that delete what an instance has left, of all tables
 	removed  chan struct{} // an instance has been removed by this node
 }
@@ -40,7 +43,8 @@ func New(db store.DB, keys store.Sealers, clock ident.Clock, nouns ...Kind) *Log
 	l := &Log{
 		db: db, keys: keys, clock: clock, order: nouns,
 		kinds: make(map[string]Kind), types: make(map[string]decoder),
-		removed: make(chan struct{}, 1),
+		removed:       make(chan struct{}, 1),
+		rebuildEvents: rebuildPage, rebuildInstances: rebuildGroup,
 	}
 	for _, n := range nouns {
 		if l.kinds[n.kind()] != nil {
@@ -81,6 +85,9 @@ func (l *Log) WriteEach(ctx context.Context, instances []ident.InstanceID, actor
 	err := l.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		destroyed = false
 		now := l.clock.Now()
+		if err := l.lock(ctx, tx, l.db.Dialect().WriteLock, instances); err != nil {
+			return err
+		}
 		for _, instance := range instances {
 			w := &Writer{Tx: tx, log: l, instance: instance, actor: actor, now: now}
 			if err := fn(ctx, w); err != nil {

@@ -419,3 +419,20 @@ func TestContextEndsAWrite(t *testing.T) {
 		}
 	})
 }
+
+func TestLast(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		if last, at, err := f.log.Last(f.Context(), f.db); err != nil || last != (eventlog.Position{}) || !at.IsZero() {
+			f.Errorf("of an empty log: %s, %s, %v", last, at, err)
+		}
+		f.instance("1", "2")
+		f.begin("2", "a", "x")
+		f.clock.Advance(time.Minute)
+		f.begin("1", "a", "x")
+		events := f.events("1")
+		want := events[len(events)-1].Position
+		if last, at, err := f.log.Last(f.Context(), f.db); err != nil || last != want || !at.Equal(f.clock.Now()) {
+			f.Errorf("%s, %s, %v; want %s, %s", last, at, err, want, f.clock.Now())
+		}
+	})
+}

@@ -52,6 +52,25 @@ func (l *Log) Of(ctx context.Context, q store.Querier, instance ident.InstanceID
 	return l.openAll(ctx, q, records)
 }
 
+// Last returns where the log ends, as one reader sees it, and when that event was written; zero
+// values when there is none.
+func (l *Log) Last(ctx context.Context, q store.Querier) (Position, time.Time, error) {
+	type end struct {
+		Position
+		at int64
+	}
+	last, err := store.One(ctx, q, func(row store.Scanner) (e end, err error) {
+		return e, row.Scan(&e.Commit, &e.Number, &e.at)
+	}, `SELECT commit_id, log_number, created_at FROM events ORDER BY commit_id DESC, log_number DESC LIMIT 1`)
+	if errors.Is(err, store.ErrNotFound) {
+		return Position{}, time.Time{}, nil
+	}
+	if err != nil {
+		return Position{}, time.Time{}, fmt.Errorf("read the end of the log: %w", err)
+	}
+	return last.Position, store.Time(last.at), nil
+}
+
 // openAll opens records, reading the key of each instance once.
 func (l *Log) openAll(ctx context.Context, q store.Querier, records []record) ([]Event, error) {
 	sealers := make(map[ident.InstanceID]store.Sealer)

@@ -2,8 +2,11 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
+	"castellan/internal/ident"
 	"castellan/internal/store"
 )
 
@@ -16,19 +19,223 @@ func (l *Log) Tables() []string {
 	return names
 }
 
-// rebuildPage is how many events a rebuild holds in memory.
-const rebuildPage = 1000
+const (
+	// rebuildPage is how many events a rebuild holds in memory, and about how many one transaction
+	// of a rebuild in the running system folds: few enough for writers not to notice that they wait
+	// for it.
+	rebuildPage = 1000
+	// rebuildGroup is how many instances one such transaction rebuilds at most. Each takes a lock,
+	// of which a PostgreSQL server has some thousands.
+	rebuildGroup = 100
+)
 
 // Rebuild empties the tables of all nouns and folds the whole log into them again, within
-// tx. Instances whose key has been destroyed stay out. It returns the number of events
-// folded. Nothing may write meanwhile: where writers do not wait for each other, one that
-// updates a row which the rebuild replaces would update nothing.
+// tx, of which it must be the first statement. Instances whose key has been destroyed stay out. It
+// returns the number of events folded. Readers see the rows of before until tx is committed, and
+// writers wait for that. [Log.RebuildTable] is for a system that should go on meanwhile.
 func (l *Log) Rebuild(ctx context.Context, tx store.Tx) (int, error) {
-	for _, name := range l.Tables() {
-		if err := tx.Exec(ctx, "DELETE FROM "+name); err != nil {
-			return 0, fmt.Errorf("empty %s: %w", name, err)
+	if err := l.lockAll(ctx, tx); err != nil {
+		return 0, err
+	}
+	for _, k := range l.order {
+		if err := empty(ctx, tx, k); err != nil {
+			return 0, err
 		}
 	}
+	return l.refold(ctx, tx, func(last Event) ([]Event, error) { return l.byAggregate(ctx, tx, last) })
+}
+
+// ErrNoTable means that a table holds no folded state, or is none.
+var ErrNoTable = errors.New("eventlog: no noun has this table")
+
+// Rebuilt says how far a rebuild has come.
+type Rebuilt struct {
+	// Last is the instance up to which everything is rebuilt, in the order of ids; empty for none.
+	Last ident.InstanceID
+	// Instances and Events are how many of them were folded.
+	Instances, Events int
+}
+
+// RebuildTable folds the log into one table again, and into the other tables of its noun, in the
+// running system. It begins after an instance: the empty id, or the Last of a rebuild that was cut
+// short. Rows that are not the fold of any events go.
+//
+// Instance by instance the rows are replaced, in transactions of about a thousand events each.
+// Readers see the rows of before until such a transaction is committed. Writers of its instances,
+// and of no others, wait for it; on an engine with one writer all do. A write is never lost nor
+// undone: it comes before the transaction, which then folds its events too, or after it. A removed
+// instance stays out, also when it is removed meanwhile. Whatever ends the rebuild, its context
+// among it, the instances up to Last are rebuilt and all others are as they were.
+//
+// A damaged row can be in the way of another instance, when it holds what is unique beyond one. Then
+// the noun is rebuilt in one transaction, for which all writers wait.
+//
+// It returns ErrNoTable, the errors of store.DB, and those of a log that cannot be folded: of which
+// two instances that own one unique name is a *store.ConflictError.
+func (l *Log) RebuildTable(ctx context.Context, table string, after ident.InstanceID) (Rebuilt, error) {
+	i := slices.IndexFunc(l.order, func(k Kind) bool { return slices.Contains(k.tableNames(), table) })
+	if i < 0 {
+		return Rebuilt{}, fmt.Errorf("%w: %.100q", ErrNoTable, table)
+	}
+	kind := l.order[i]
+	done, err := l.rebuildInTurn(ctx, kind, after)
+	inTheWay := slices.ContainsFunc(kind.tableNames(), func(t string) bool { return store.ConflictIn(err, t) })
+	if inTheWay {
+		var all Rebuilt
+		if all, err = l.rebuildAtOnce(ctx, kind); err == nil {
+			done = all
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("rebuild %s: %w", table, err)
+	}
+	return done, err
+}
+
+// rebuildInTurn rebuilds a noun in many transactions.
+func (l *Log) rebuildInTurn(ctx context.Context, kind Kind, after ident.InstanceID) (Rebuilt, error) {
+	done := Rebuilt{Last: after}
+	for {
+		group, err := l.nextInstances(ctx, l.db, kind, done.Last)
+		if err != nil || len(group) == 0 {
+			return done, err
+		}
+		var instances, events int
+		err = l.db.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
+			instances, events, err = l.rebuildGroup(ctx, tx, kind, group)
+			return err
+		})
+		if err != nil {
+			return done, err
+		}
+		done.Last = group[instances-1]
+		done.Instances += instances
+		done.Events += events
+	}
+}
+
+// nextInstances returns the next instances that exist, or of which there are rows all the same, in the
+// order of their ids.
+func (l *Log) nextInstances(ctx context.Context, q store.Querier, kind Kind, after ident.InstanceID) ([]ident.InstanceID, error) {
+	next, err := l.keys.Instances(ctx, q, after, l.rebuildInstances)
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range kind.tableNames() {
+		owners, err := store.All(ctx, q, func(row store.Scanner) (id ident.InstanceID, err error) { return id, row.Scan(&id) },
+			`SELECT DISTINCT instance_id FROM `+table+` WHERE instance_id > $1 ORDER BY instance_id LIMIT $2`,
+			string(after), l.rebuildInstances)
+		if err != nil {
+			return nil, fmt.Errorf("list the instances in %s: %w", table, err)
+		}
+		next = append(next, owners...)
+	}
+	slices.Sort(next)
+	next = slices.Compact(next)
+	return next[:min(len(next), l.rebuildInstances)], nil
+}
+
+// rebuildGroup rebuilds the first of some instances: so many that their events are enough for one
+// transaction, at least one.
+func (l *Log) rebuildGroup(ctx context.Context, tx store.Tx, kind Kind, group []ident.InstanceID) (instances, events int, err error) {
+	if err := l.lock(ctx, tx, l.db.Dialect().RebuildLock, group); err != nil {
+		return 0, 0, err
+	}
+	for _, instance := range group {
+		if events >= l.rebuildEvents {
+			break
+		}
+		for _, table := range kind.tableNames() {
+			if err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE instance_id = $1", string(instance)); err != nil {
+				return 0, 0, err
+			}
+		}
+		n, err := l.rebuildInstance(ctx, tx, kind, instance)
+		if err != nil {
+			return 0, 0, err
+		}
+		instances, events = instances+1, events+n
+	}
+	return instances, events, nil
+}
+
+// rebuildAtOnce rebuilds a noun in one transaction.
+func (l *Log) rebuildAtOnce(ctx context.Context, kind Kind) (done Rebuilt, err error) {
+	err = l.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		done = Rebuilt{}
+		if err := l.lockAll(ctx, tx); err != nil {
+			return err
+		}
+		if err := empty(ctx, tx, kind); err != nil {
+			return err
+		}
+		for {
+			group, err := l.keys.Instances(ctx, tx, done.Last, l.rebuildInstances)
+			if err != nil || len(group) == 0 {
+				return err
+			}
+			for _, instance := range group {
+				n, err := l.rebuildInstance(ctx, tx, kind, instance)
+				if err != nil {
+					return err
+				}
+				done.Last, done.Instances, done.Events = instance, done.Instances+1, done.Events+n
+			}
+		}
+	})
+	return done, err
+}
+
+// rebuildInstance folds the events of one instance into the tables of one noun, in which it has no
+// rows, and returns their number. One that has been removed gets none.
+func (l *Log) rebuildInstance(ctx context.Context, tx store.Tx, kind Kind, instance ident.InstanceID) (int, error) {
+	sealer, err := l.sealerOf(ctx, tx, instance)
+	if err != nil || sealer == nil {
+		return 0, err
+	}
+	return l.refold(ctx, tx, func(last Event) ([]Event, error) {
+		return l.ofKind(ctx, tx, kind, instance, sealer, last)
+	})
+}
+
+// lock runs a statement that locks an instance for each of some. It does so in the order of their ids,
+// so that no two who lock several wait for each other.
+func (l *Log) lock(ctx context.Context, tx store.Tx, sql string, instances []ident.InstanceID) error {
+	if sql == "" {
+		return nil
+	}
+	if len(instances) > 1 {
+		instances = slices.Sorted(slices.Values(instances))
+	}
+	for _, instance := range instances {
+		if err := tx.Exec(ctx, sql, string(instance)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockAll waits for all writers and keeps new ones away.
+func (l *Log) lockAll(ctx context.Context, tx store.Tx) error {
+	if sql := l.db.Dialect().RebuildAllLock; sql != "" {
+		return tx.Exec(ctx, sql)
+	}
+	return nil
+}
+
+// empty deletes all rows of a noun.
+func empty(ctx context.Context, tx store.Tx, kind Kind) error {
+	for _, name := range kind.tableNames() {
+		if err := tx.Exec(ctx, "DELETE FROM "+name); err != nil {
+			return fmt.Errorf("empty %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// refold folds events into tables that have no rows of them, and returns their number. next returns
+// the page of events after one, those of an aggregate together and by sequence, and none at the end.
+func (l *Log) refold(ctx context.Context, tx store.Tx, next func(last Event) ([]Event, error)) (int, error) {
 	var (
 		count   int
 		last    Event
@@ -41,7 +248,7 @@ func (l *Log) Rebuild(ctx context.Context, tx store.Tx) (int, error) {
 		return current.save(ctx, tx)
 	}
 	for {
-		events, err := l.byAggregate(ctx, tx, last)
+		events, err := next(last)
 		if err != nil {
 			return count, err
 		}
@@ -82,6 +289,24 @@ func (l *Log) byAggregate(ctx context.Context, q store.Querier, last Event) ([]E
 		return nil, fmt.Errorf("rebuild after %s/%s/%s: %w", last.Instance, last.Aggregate.Type, last.Aggregate.ID, err)
 	}
 	return l.openAll(ctx, q, records)
+}
+
+// ofKind is byAggregate for the aggregates of one noun of one instance.
+func (l *Log) ofKind(ctx context.Context, q store.Querier, kind Kind, instance ident.InstanceID, sealer store.Sealer, last Event) ([]Event, error) {
+	records, err := store.All(ctx, q, scanRecord, `SELECT `+eventColumns+` FROM events
+ WHERE instance_id = $1 AND aggregate_type = $2 AND (aggregate_id, sequence) > ($3, $4)
+ ORDER BY aggregate_id, sequence LIMIT $5`,
+		string(instance), kind.kind(), last.Aggregate.ID, int64(last.Sequence), rebuildPage)
+	if err != nil {
+		return nil, fmt.Errorf("rebuild instance %s after %s: %w", instance, last.Aggregate.ID, err)
+	}
+	events := make([]Event, len(records))
+	for i, r := range records {
+		if events[i], err = l.open(r, sealer); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
 }
 
 // folder folds the events of one aggregate from the start and saves what becomes of them.

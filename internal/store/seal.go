@@ -23,6 +23,9 @@ type Sealers interface {
 	Get(ctx context.Context, q Querier, instance ident.InstanceID) (Sealer, error)
 	// Hold is Get for a write: until tx ends nobody destroys the key.
 	Hold(ctx context.Context, tx Tx, d *Dialect, instance ident.InstanceID) (Sealer, error)
+	// Instances returns the instances that have a key, in the order of their ids, after one and at
+	// most limit of them.
+	Instances(ctx context.Context, q Querier, after ident.InstanceID, limit int) ([]ident.InstanceID, error)
 	// Destroy deletes the key with tx. An instance without a key is no error.
 	Destroy(ctx context.Context, tx Tx, instance ident.InstanceID) error
 }

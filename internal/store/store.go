@@ -112,6 +112,16 @@ type Dialect struct {
 	// ForKeyShare ends a SELECT whose rows nobody may delete until the transaction ends; any number
 	// of transactions may do so at once. Empty where there is one writer.
 	ForKeyShare string
+	// WriteLock is a statement with which a transaction begins to write to the instance $1: it waits
+	// for a rebuild of that instance, and makes one wait until the transaction ends. Writers do not
+	// wait for each other. Empty where there is one writer; so are the next two.
+	WriteLock string
+	// RebuildLock makes a transaction the only one that writes to the instance $1, until it ends.
+	// It is the first thing the transaction does; of several instances, in the order of their ids.
+	RebuildLock string
+	// RebuildAllLock makes a transaction the only one that writes to any instance, until it ends. It
+	// is the first thing the transaction does.
+	RebuildAllLock string
 	// CommitID is an SQL expression: the number of the running transaction, never smaller than
 	// that of a transaction that has already committed and was visible to a follower
 	// (see docs/adr on the event log).

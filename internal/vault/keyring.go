@@ -83,6 +83,17 @@ func (k *Keyring) get(ctx context.Context, q store.Querier, lock string, instanc
 	return &InstanceKey{newSealer(&key, k.random)}, nil
 }
 
+// Instances returns the instances that have a key, and so exist: in the order of their ids, after
+// one of them (the empty id comes before all), and at most limit.
+func (k *Keyring) Instances(ctx context.Context, q store.Querier, after ident.InstanceID, limit int) ([]ident.InstanceID, error) {
+	ids, err := store.All(ctx, q, func(row store.Scanner) (id ident.InstanceID, err error) { return id, row.Scan(&id) },
+		`SELECT instance_id FROM instance_keys WHERE instance_id > $1 ORDER BY instance_id LIMIT $2`, string(after), limit)
+	if err != nil {
+		return nil, fmt.Errorf("list the instances that have a key: %w", err)
+	}
+	return ids, nil
+}
+
 // Claimed reports whether a database is sealed under some master key already.
 func Claimed(ctx context.Context, q store.Querier) (bool, error) {
 	_, err := claimant(ctx, q)

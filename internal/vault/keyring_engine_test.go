@@ -3,8 +3,10 @@ package vault_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
+	"castellan/internal/ident"
 	"castellan/internal/store"
 	"castellan/internal/store/storetest"
 	"castellan/internal/vault"
@@ -47,6 +49,31 @@ func TestKeyringOnEachEngine(t *testing.T) {
 		update(func(ctx context.Context, tx store.Tx) error { return keys.Destroy(ctx, tx, "1") })
 		if _, err := keys.Get(ctx, db, "1"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("after Destroy: err = %v, want ErrNotFound", err)
+		}
+	})
+}
+
+// TestInstancesInPages lists keys in the order of their ids.
+func TestInstancesInPages(t *testing.T) {
+	storetest.EachEngine(t, func(t *testing.T, db store.DB) {
+		keys := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
+		err := db.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
+			for _, id := range []ident.InstanceID{"30", "4", "1", "20", "5"} {
+				if _, err := keys.Create(ctx, tx, id); err != nil {
+					return err
+				}
+			}
+			return keys.Destroy(ctx, tx, "4")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for after, want := range map[ident.InstanceID][]ident.InstanceID{
+			"": {"1", "20"}, "1": {"20", "30"}, "20": {"30", "5"}, "4": {"5"}, "5": nil,
+		} {
+			if got, err := keys.Instances(t.Context(), db, after, 2); err != nil || !slices.Equal(got, want) {
+				t.Errorf("after %q: %q, %v, want %q", after, got, err, want)
+			}
 		}
 	})
 }

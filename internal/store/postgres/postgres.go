@@ -49,12 +49,23 @@ type DB struct {
 
 var _ store.DB = (*DB)(nil)
 
+// lockSpace is the key of the advisory lock on all instances, and the seed of those on each.
+const lockSpace = "7163118450021417"
+
 // The subselects are evaluated once for a statement, not for each row.
 var dialect = store.Dialect{
 	Name:        "postgres",
 	ForUpdate:   " FOR UPDATE",
 	ForKeyShare: " FOR KEY SHARE",
-	CommitID:    "(pg_current_xact_id()::text::bigint + (SELECT value FROM commit_offset))",
+	// Advisory locks, and not locks of tables or rows: they are taken before anything is read, so
+	// that nobody waits for them while holding what a rebuild replaces, and they leave writers of
+	// other instances alone. The constant is this program's own; as a lock it stands for all instances.
+	WriteLock: "SELECT pg_advisory_xact_lock_shared(" + lockSpace + ")," +
+		" pg_advisory_xact_lock_shared(hashtextextended($1::text, " + lockSpace + "))",
+	RebuildLock: "SELECT pg_advisory_xact_lock_shared(" + lockSpace + ")," +
+		" pg_advisory_xact_lock(hashtextextended($1::text, " + lockSpace + "))",
+	RebuildAllLock: "SELECT pg_advisory_xact_lock(" + lockSpace + ")",
+	CommitID:       "(pg_current_xact_id()::text::bigint + (SELECT value FROM commit_offset))",
 	Settled: "commit_id < (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + value" +
 		" FROM commit_offset)",
 	// Not IN: that is a join, for which the planner guesses how many members there are.

@@ -19,6 +19,7 @@ var concurrencyCases = []conformanceCase{
 	{"NoUpdateIsLost", noUpdateIsLost},
 	{"WritersDoNotWait", writersDoNotWait},
 	{"DeadlockIsRetried", deadlockIsRetried},
+	{"RebuildsExcludeWriters", rebuildsExcludeWriters},
 	{"CancelledBefore", cancelledBefore},
 	{"CancelledInside", cancelledInside},
 	{"CancelEndsWaiting", cancelEndsWaiting},
@@ -106,6 +107,76 @@ func deadlockIsRetried(s *suite) {
 	}
 	if runs.Load() < 3 {
 		s.Errorf("the functions ran %d times: there was no deadlock", runs.Load())
+	}
+}
+
+// rebuildsExcludeWriters holds each lock on an instance while others ask for theirs. Who must not
+// wait gets it; who must, gets it when the holder has ended.
+func rebuildsExcludeWriters(s *suite) {
+	d := s.db.Dialect()
+	locked := func(sql, instance string, inside func()) func() error {
+		return func() error {
+			return s.db.Update(s.Context(), func(ctx context.Context, tx store.Tx) error {
+				args := []any{instance}
+				if sql == d.RebuildAllLock {
+					args = nil
+				}
+				if err := tx.Exec(ctx, sql, args...); err != nil {
+					return err
+				}
+				if s.number(tx, `SELECT count(*) FROM things`); inside != nil {
+					inside()
+				}
+				return nil
+			})
+		}
+	}
+	for name, c := range map[string]struct {
+		holder, other, instance string // the holder's is a
+		waits                   bool
+	}{
+		"a writer and another":                 {d.WriteLock, d.WriteLock, "a", false},
+		"a writer and a rebuild":               {d.WriteLock, d.RebuildLock, "a", true},
+		"a writer and a rebuild of another":    {d.WriteLock, d.RebuildLock, "b", false},
+		"a writer and a rebuild of all":        {d.WriteLock, d.RebuildAllLock, "", true},
+		"a rebuild and a writer":               {d.RebuildLock, d.WriteLock, "a", true},
+		"a rebuild and a writer of another":    {d.RebuildLock, d.WriteLock, "b", false},
+		"a rebuild and another":                {d.RebuildLock, d.RebuildLock, "a", true},
+		"a rebuild and one of another":         {d.RebuildLock, d.RebuildLock, "b", false},
+		"a rebuild and one of all":             {d.RebuildLock, d.RebuildAllLock, "", true},
+		"a rebuild of all and a writer":        {d.RebuildAllLock, d.WriteLock, "b", true},
+		"a rebuild of all and another rebuild": {d.RebuildAllLock, d.RebuildLock, "b", true},
+	} {
+		var ended atomic.Bool
+		open, release := make(chan struct{}), make(chan struct{})
+		holder := spawn(locked(c.holder, "a", func() {
+			close(open)
+			<-release
+			ended.Store(true)
+		}))
+		receive(s, name+": the first", open)
+		other := spawn(locked(c.other, c.instance, func() {
+			if ended.Load() != c.waits {
+				s.Errorf("%s: the second waited: %v, want %v", name, ended.Load(), c.waits)
+			}
+		}))
+		if c.waits {
+			select {
+			case <-time.After(20 * time.Millisecond): // most likely it waits by now; if not it has still to ask
+			case err := <-other:
+				s.Fatalf("%s: the second did not wait: %v", name, err)
+			}
+			close(release)
+		}
+		if err := receive(s, name+": the second", other); err != nil {
+			s.Errorf("%s: %v", name, err)
+		}
+		if !c.waits {
+			close(release)
+		}
+		if err := receive(s, name+": the end of the first", holder); err != nil {
+			s.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

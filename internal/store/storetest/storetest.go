@@ -59,8 +59,9 @@ func SQLite() Engine {
 	return Engine{
 		Name: "sqlite",
 		Exceptions: map[string]string{
-			"WritersDoNotWait":  "SQLite has one writer: transactions run one after another and share commits",
-			"DeadlockIsRetried": "with one writer there are no deadlocks",
+			"WritersDoNotWait":       "SQLite has one writer: transactions run one after another and share commits",
+			"DeadlockIsRetried":      "with one writer there are no deadlocks",
+			"RebuildsExcludeWriters": "with one writer nobody else writes during a rebuild",
 		},
 		Types: map[string]string{
 			"text": "TEXT", "int": "INTEGER", "bool": "INTEGER", "bytes": "BLOB",
