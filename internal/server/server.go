@@ -204,6 +204,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 	})
 	systemv1.RegisterSystemServiceServer(calls, &system.Service{
 		DB: s.db, Provision: setUp, Instances: &instance.Service{DB: s.db, Log: s.events}, Clock: clock, Version: version,
+		Log: s.events,
 	})
 	v2 := &instances.Service{DB: s.db, Instances: &instance.Service{DB: s.db, Log: s.events}, Version: version}
 	instancev2.RegisterInstanceServiceServer(calls, v2)

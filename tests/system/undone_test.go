@@ -34,6 +34,8 @@ var done = map[string]proto.Message{
 		InstanceName: "Acme", OwnerEmail: &systemv1.AddInstanceRequest_Email{Email: "ada@example.com"},
 	},
 	"GetInstance": &systemv1.GetInstanceRequest{InstanceId: "1"},
+	"ListViews":   &systemv1.ListViewsRequest{},
+	"ClearView":   &systemv1.ClearViewRequest{Database: "castellan", ViewName: "projections.instances"},
 }
 
 // undone are requests that keep all rules, one for each of the others, and whether the method
@@ -42,9 +44,7 @@ var undone = map[string]struct {
 	request proto.Message
 	reads   bool
 }{
-	"ListViews":        {&systemv1.ListViewsRequest{}, true},
 	"ListFailedEvents": {&systemv1.ListFailedEventsRequest{}, true},
-	"ClearView":        {&systemv1.ClearViewRequest{Database: "db", ViewName: "projections.x"}, false},
 	"RemoveFailedEvent": {&systemv1.RemoveFailedEventRequest{
 		Database: "db", ViewName: "projections.x", FailedSequence: 7, InstanceId: "1",
 	}, false},

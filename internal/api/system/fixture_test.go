@@ -73,7 +73,7 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 			},
 		})
 		systemv1.RegisterSystemServiceServer(calls, &system.Service{
-			DB: db,
+			DB: db, Log: f.log,
 			Provision: &provision.Service{
 				DB: db, Log: f.log, Once: once.NewBook(keyring, f.clock), IDs: ident.NewSource(grant{}, f.clock),
 				Clock: f.clock, Random: rand.Reader, Passwords: passwords{}, Keys: keys{}, ExternalDomain: "id.example", Secure: true,

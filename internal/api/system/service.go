@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"castellan/internal/call"
+	"castellan/internal/eventlog"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/instance"
@@ -27,12 +28,15 @@ type Service struct {
 	systemv1.UnimplementedSystemServiceServer
 
 	DB        store.DB
+	Log       *eventlog.Log
 	Provision *provision.Service
 	Instances *instance.Service
 	// Clock dates what lists show.
 	Clock ident.Clock
 	// Version is the version of the running build, as GetInstance shows it.
 	Version string
+
+	rebuilds rebuilds
 }
 
 // Healthz answers while the server serves (contract section 1.1, decision D7).
