@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -85,4 +86,51 @@ func ListFailed(ctx context.Context, q store.Querier, limit int) ([]Failure, err
 		return nil, fmt.Errorf("list failed deliveries: %w", err)
 	}
 	return all, nil
+}
+
+// key names a delivery.
+type key struct {
+	instance ident.InstanceID
+	id       ident.DeliveryID
+}
+
+// perLook is how many deliveries a worker looks at together. Instances that have all slots they
+// may have are fewer than slots, so there is room for others.
+const perLook = 2 * Slots
+
+// due returns deliveries of all instances that something has to be done about at now: first one
+// of each instance, then a second one of each, and so on, the longest due first. An instance with
+// very many keeps none of the others from view.
+func (s *Service) due(ctx context.Context, now time.Time) ([]key, error) {
+	keys, err := store.All(ctx, s.DB, func(row store.Scanner) (k key, err error) {
+		return k, row.Scan(&k.instance, &k.id)
+	}, `SELECT instance_id, delivery_id FROM (
+ SELECT instance_id, delivery_id, next_at,
+  row_number() OVER (PARTITION BY instance_id ORDER BY next_at, delivery_id) AS turn
+ FROM deliveries WHERE next_at <= $1) AS due ORDER BY turn, next_at, instance_id LIMIT $2`, store.Micros(now), perLook)
+	if err != nil {
+		return nil, fmt.Errorf("look for deliveries: %w", err)
+	}
+	return keys, nil
+}
+
+// nextAfter returns when something has to be done next, the zero time for never.
+func (s *Service) nextAfter(ctx context.Context, now time.Time) (time.Time, error) {
+	at, err := store.One(ctx, s.DB, func(row store.Scanner) (at int64, err error) { return at, row.Scan(&at) },
+		`SELECT next_at FROM deliveries WHERE next_at > $1 ORDER BY next_at LIMIT 1`, store.Micros(now))
+	if errors.Is(err, store.ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the next delivery: %w", err)
+	}
+	return store.Time(at), nil
+}
+
+// drop deletes the rows of an instance whose key has been destroyed. That is no event: what an
+// instance without a key has left folds into nothing.
+func (s *Service) drop(ctx context.Context, instance ident.InstanceID) error {
+	return s.DB.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		return tx.Exec(ctx, `DELETE FROM deliveries WHERE instance_id = $1`, string(instance))
+	})
 }

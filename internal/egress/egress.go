@@ -135,7 +135,8 @@ func checkRedirect(next *http.Request, before []*http.Request) error {
 	}
 	next.Header.Del("Referer") // the URL may hold a secret that is not for the next host
 	if err := checkURL(next.URL); err != nil {
-		return &Error{reason: "redirected to a URL that cannot be called: " + strings.TrimPrefix(err.Error(), "the URL "), cause: err}
+		// Not an ErrURL: the next time it may lead elsewhere.
+		return &Error{reason: "redirected to a URL that cannot be called: " + strings.TrimPrefix(err.Error(), "the URL ")}
 	}
 	return nil
 }

@@ -290,7 +290,7 @@ func TestRedirects(t *testing.T) {
 		"//127.0.0.1:70000/":            "must be 1 to 65535",
 	} {
 		status, err := c.Post(t.Context(), chain(1, 307, to), nil, nil)
-		if err == nil || status != 0 || !strings.HasPrefix(err.Error(), "redirected to a URL that cannot be called: ") || !strings.HasSuffix(err.Error(), why) {
+		if err == nil || errors.Is(err, ErrURL) || status != 0 || !strings.HasPrefix(err.Error(), "redirected to a URL that cannot be called: ") || !strings.HasSuffix(err.Error(), why) {
 			t.Errorf("to %s: %d, %v", to, status, err)
 		}
 	}
