@@ -100,6 +100,33 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
+// A list is given as one text, or as a list of YAML.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	const env = "CASTELLAN_EGRESS_ALLOWED"
+	file := write(t, "c.yaml", "egressAllowed:\n- 10.0.0.0/8\n- fd00::/8\n")
+	for want, s := range map[string]sources{
+		"":                    {},
+		"10.0.0.0/8 fd00::/8": {flags: map[string]string{"config": file}},
+		"127.0.0.0/8 ::1/128": {environ: map[string]string{configEnv: file, env: "127.0.0.0/8,::1/128"}},
+		"127.0.0.0/8":         {environ: map[string]string{env: "::1/128"}, flags: map[string]string{"egress-allowed": "127.0.0.0/8"}},
+	} {
+		c, err := s.load(server.Defaults())
+		if got := strings.Join(c.EgressAllowed, " "); err != nil || got != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+	for want, s := range map[string]sources{
+		`c.yaml:1: egressAllowed: must be a list of texts`:                           {flags: map[string]string{"config": write(t, "c.yaml", "egressAllowed: {a: b}\n")}},
+		`CASTELLAN_EGRESS_ALLOWED: must be prefixes such as 10.1.0.0/16, not "here"`: {environ: map[string]string{env: "10.0.0.0/8,here"}},
+	} {
+		_, err := s.load(server.Defaults())
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
 func TestSystemUserFaultsNameTheirSource(t *testing.T) {
 	t.Parallel()
 	_, err := sources{environ: map[string]string{systemUsersEnv: "ops=/no/such.pem"}}.load(server.Defaults())

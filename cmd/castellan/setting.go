@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"castellan/internal/server"
+	"castellan/internal/systemuser"
 )
 
 // setting is one field of server.Config under the names operators know it by.
@@ -57,6 +58,7 @@ var settingHelp = map[string]string{
 	"tlsKeyFile":       "`file` with the private key (PEM) of the certificate",
 	"keyPoolSize":      "how many RSA keys are kept ready, 0 to 1024",
 	"shutdownGrace":    "how long requests may take to finish when the server stops",
+	"egressAllowed":    "`prefixes` such as 10.1.0.0/16 of private addresses that messages may be sent to",
 	"logLevel":         "debug, info, warn or error",
 	"logFormat":        "text, json, or auto: text on a terminal",
 	"traceEndpoint":    "`URL` of an OpenTelemetry collector (OTLP over HTTP)",
@@ -82,6 +84,8 @@ func (s setting) rule() string {
 		return "a duration such as 10s or 1m30s"
 	case reflect.TypeFor[string]():
 		return "a text"
+	case reflect.TypeFor[[]string]():
+		return "a list of texts"
 	}
 	return "a list of users, each with name, path or keyData, and memberships"
 }
@@ -105,10 +109,13 @@ func addSettings(cmd *cobra.Command, defaults server.Config) {
 	values := reflect.ValueOf(defaults)
 	for _, s := range settings {
 		v := &settingFlag{kind: strings.ToLower(s.kind.Name())}
-		if value := values.FieldByName(s.field); s.kind.Kind() != reflect.Slice {
-			v.text = fmt.Sprint(value.Interface())
-		} else {
+		switch value := values.FieldByName(s.field).Interface().(type) {
+		case []systemuser.Config:
 			v.kind = "users"
+		case []string:
+			v.kind, v.text = "list", strings.Join(value, ",")
+		default:
+			v.text = fmt.Sprint(value)
 		}
 		f := flags.VarPF(v, s.flag, "", settingHelp[s.key]+" ["+s.env+"]")
 		if s.kind.Kind() == reflect.Bool {

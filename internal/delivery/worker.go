@@ -62,8 +62,8 @@ func (w *Worker) Failed() uint64 { return w.failed.Load() }
 
 // Run sends what is due until stopping is closed, and then returns as soon as the attempts under
 // way have ended, within egress.DefaultTimeout and the time a write takes. When ctx ends they
-// are cut off: they are made again when their leases end. Run must not be called twice at the
-// same time on one Worker.
+// are cut off: they are made again when their leases end. Connections of Client are closed at the
+// end. Run must not be called twice at the same time on one Worker.
 func (w *Worker) Run(ctx context.Context, stopping <-chan struct{}) {
 	commits, unsubscribe := w.Deliveries.DB.Committed()
 	defer unsubscribe()
@@ -77,6 +77,7 @@ func (w *Worker) Run(ctx context.Context, stopping <-chan struct{}) {
 	for r.sending > 0 {
 		r.release(<-r.ended)
 	}
+	w.Client.Close()
 }
 
 // run is what the one goroutine that hands out slots knows.

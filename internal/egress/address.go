@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // block is a range of addresses that is no part of the public Internet, with the name by which
@@ -92,14 +93,15 @@ func check(addr netip.Addr, allowed []netip.Prefix) error {
 }
 
 // ParseAllowed reads a list of prefixes such as 10.1.0.0/16 or fd00::/8 (RFC 4632 section 3.1),
-// for [Config]. It returns every entry that is none, joined, each with the rule.
+// for [Config]; space around one does not count. It returns an error for every entry that is
+// none, joined, each with the rule.
 func ParseAllowed(list []string) ([]netip.Prefix, error) {
 	var (
 		allowed []netip.Prefix
 		faults  []error
 	)
 	for _, text := range list {
-		p, err := netip.ParsePrefix(text)
+		p, err := netip.ParsePrefix(strings.TrimSpace(text))
 		switch {
 		case err != nil:
 			faults = append(faults, fmt.Errorf("must be prefixes such as 10.1.0.0/16, not %.100q", text))

@@ -72,7 +72,7 @@ func TestAllowedAddresses(t *testing.T) {
 }
 
 func TestParseAllowed(t *testing.T) {
-	if got := prefixes(t, "10.0.0.0/8", "::/0", "fe80::/10"); len(got) != 3 {
+	if got := prefixes(t, "10.0.0.0/8", " ::/0", "fe80::/10 "); len(got) != 3 {
 		t.Errorf("got %v", got)
 	}
 	if got := prefixes(t); got != nil {

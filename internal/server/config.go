@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"castellan/internal/egress"
 	"castellan/internal/systemuser"
 )
 
@@ -42,6 +43,10 @@ type Config struct {
 	KeyPoolSize int `yaml:"keyPoolSize" env:"CASTELLAN_KEY_POOL_SIZE"`
 	// ShutdownGrace is how long requests in flight may take to finish when the server stops.
 	ShutdownGrace time.Duration `yaml:"shutdownGrace" env:"CASTELLAN_SHUTDOWN_GRACE"`
+
+	// EgressAllowed are prefixes of addresses, such as 10.1.0.0/16, that messages may be sent to
+	// although they are private, see package egress. Whoever may choose a URL can then reach them.
+	EgressAllowed []string `yaml:"egressAllowed" env:"CASTELLAN_EGRESS_ALLOWED"`
 
 	// LogLevel is debug, info, warn or error. LogFormat is text, json, or auto: text on a terminal.
 	LogLevel  string `yaml:"logLevel" env:"CASTELLAN_LOG_LEVEL"`
@@ -99,6 +104,11 @@ func (c Config) Validate() error {
 	}
 	if c.ShutdownGrace < 0 {
 		bad("shutdownGrace", "must not be negative")
+	}
+	for _, prefix := range c.EgressAllowed {
+		if _, err := egress.ParseAllowed([]string{prefix}); err != nil {
+			bad("egressAllowed", "%v", err)
+		}
 	}
 	if _, err := c.Level(); err != nil {
 		bad("logLevel", "must be debug, info, warn or error, not %q", c.LogLevel)

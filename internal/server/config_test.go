@@ -16,6 +16,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 		Listen: "nowhere", DatabaseURL: "mysql://u:secret@h/d", DatabaseMaxConns: -1, ExternalDomain: "Not a domain",
 		ExternalPort: 70000, TLSCertFile: "cert.pem", KeyPoolSize: 5000, ShutdownGrace: -1,
 		LogLevel: "loud", LogFormat: "xml", TraceEndpoint: "collector:4318",
+		EgressAllowed: []string{"10.0.0.1"},
 	}
 	err := c.Validate()
 	if err == nil {
@@ -24,6 +25,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	for _, setting := range []string{
 		"listen", "databaseURL", "databaseMaxConns", "externalDomain", "externalPort", "masterKeyFile",
 		"tlsCertFile", "keyPoolSize", "shutdownGrace", "logLevel", "logFormat", "traceEndpoint",
+		"egressAllowed",
 	} {
 		if !strings.Contains(err.Error(), setting) {
 			t.Errorf("%s is not named in:\n%v", setting, err)

@@ -60,6 +60,8 @@ type Server struct {
 	users    *systemuser.Registry
 	once     *once.Book
 	keys     *vault.KeyPool
+	sender   *delivery.Worker
+	sent     chan struct{} // closed when sender has ended
 	health   *health.Service
 	http     *http.Server
 	listener net.Listener
@@ -86,7 +88,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, version string) (_ *
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
-	s := &Server{cfg: cfg, log: log, tracing: func(context.Context) error { return nil }}
+	s := &Server{cfg: cfg, log: log, sent: make(chan struct{}), tracing: func(context.Context) error { return nil }}
 	s.stopping, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -193,6 +195,10 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 		ExternalDomain: cfg.ExternalDomain,
 		Secure:         cfg.ExternalSecure,
 	}
+	deliveries := &delivery.Service{DB: s.db, Log: s.events}
+	if s.sender, err = newSender(cfg, deliveries, clock, s.log, metrics); err != nil {
+		return err
+	}
 	calls := transport.New(transport.Config{
 		Logger: s.log,
 		Dispatcher: &dispatch.Dispatcher{
@@ -205,6 +211,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 	systemv1.RegisterSystemServiceServer(calls, &system.Service{
 		DB: s.db, Provision: setUp, Instances: &instance.Service{DB: s.db, Log: s.events}, Clock: clock, Version: version,
 		Log: s.events,
+		Deliveries: deliveries,
 	})
 	v2 := &instances.Service{DB: s.db, Instances: &instance.Service{DB: s.db, Log: s.events}, Version: version}
 	instancev2.RegisterInstanceServiceServer(calls, v2)
@@ -309,6 +316,10 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.log.Warn("requests did not finish within the grace", "error", err)
 		return s.http.Close()
 	}
+	select {
+	case <-s.sent:
+	case <-grace.Done(): // what is under way is cut off, and sent again by another node
+	}
 	return nil
 }
 
@@ -327,6 +338,10 @@ func (s *Server) work(ctx context.Context) {
 		s.events.RunReclaim(ctx, tick.C, func(err error) {
 			s.log.Warn("rows of removed instances were not reclaimed; trying again later", "error", err)
 		})
+	})
+	tasks.Go(func() {
+		defer close(s.sent)
+		s.sender.Run(ctx, s.stopping.Done())
 	})
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()

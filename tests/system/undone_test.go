@@ -33,9 +33,13 @@ var done = map[string]proto.Message{
 	"AddInstance": &systemv1.AddInstanceRequest{
 		InstanceName: "Acme", OwnerEmail: &systemv1.AddInstanceRequest_Email{Email: "ada@example.com"},
 	},
-	"GetInstance": &systemv1.GetInstanceRequest{InstanceId: "1"},
-	"ListViews":   &systemv1.ListViewsRequest{},
-	"ClearView":   &systemv1.ClearViewRequest{Database: "castellan", ViewName: "projections.instances"},
+	"GetInstance":      &systemv1.GetInstanceRequest{InstanceId: "1"},
+	"ListViews":        &systemv1.ListViewsRequest{},
+	"ClearView":        &systemv1.ClearViewRequest{Database: "castellan", ViewName: "projections.instances"},
+	"ListFailedEvents": &systemv1.ListFailedEventsRequest{},
+	"RemoveFailedEvent": &systemv1.RemoveFailedEventRequest{
+		Database: "db", ViewName: "projections.x", FailedSequence: 7, InstanceId: "1",
+	},
 }
 
 // undone are requests that keep all rules, one for each of the others, and whether the method
@@ -44,10 +48,6 @@ var undone = map[string]struct {
 	request proto.Message
 	reads   bool
 }{
-	"ListFailedEvents": {&systemv1.ListFailedEventsRequest{}, true},
-	"RemoveFailedEvent": {&systemv1.RemoveFailedEventRequest{
-		Database: "db", ViewName: "projections.x", FailedSequence: 7, InstanceId: "1",
-	}, false},
 	"AddQuota": {&systemv1.AddQuotaRequest{
 		InstanceId: "1", Unit: quotav1.Unit_UNIT_REQUESTS_ALL_AUTHENTICATED, From: timestamppb.Now(),
 		ResetInterval: durationpb.New(time.Hour), Amount: 1,

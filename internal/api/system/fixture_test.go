@@ -25,6 +25,7 @@ import (
 	"castellan/internal/api/system"
 	"castellan/internal/api/transport"
 	"castellan/internal/app"
+	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
 	"castellan/internal/eventlog/logtest"
 	"castellan/internal/fault"
@@ -65,7 +66,7 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 		f := &fixture{T: t, db: db, clock: ident.NewManualClock(time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC))}
 		keyring := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
 		f.log = eventlog.New(db, keyring, f.clock,
-			instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, member.Noun, project.Noun, app.Noun)
+			instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, member.Noun, project.Noun, app.Noun, delivery.Noun)
 		calls := transport.New(transport.Config{
 			Logger: slog.New(slog.DiscardHandler),
 			Dispatcher: &dispatch.Dispatcher{
@@ -79,6 +80,7 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 				Clock: f.clock, Random: rand.Reader, Passwords: passwords{}, Keys: keys{}, ExternalDomain: "id.example", Secure: true,
 			},
 			Instances: &instance.Service{DB: db, Log: f.log}, Clock: f.clock, Version: "test",
+			Deliveries: &delivery.Service{DB: db, Log: f.log},
 		})
 		server := httptest.NewServer(calls.Handler())
 		t.Cleanup(server.Close)

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"castellan/internal/call"
+	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
@@ -31,6 +32,8 @@ type Service struct {
 	Log       *eventlog.Log
 	Provision *provision.Service
 	Instances *instance.Service
+	// Deliveries ends deliveries that have failed.
+	Deliveries *delivery.Service
 	// Clock dates what lists show.
 	Clock ident.Clock
 	// Version is the version of the running build, as GetInstance shows it.
