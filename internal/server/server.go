@@ -210,7 +210,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 	})
 	systemv1.RegisterSystemServiceServer(calls, &system.Service{
 		DB: s.db, Provision: setUp, Instances: &instance.Service{DB: s.db, Log: s.events}, Clock: clock, Version: version,
-		Log: s.events,
+		Log:        s.events,
 		Deliveries: deliveries,
 	})
 	v2 := &instances.Service{DB: s.db, Instances: &instance.Service{DB: s.db, Log: s.events}, Version: version}
