@@ -30,11 +30,11 @@ var rings = []struct {
 	{"3 nouns", []string{
 		"internal/instance", "internal/org", "internal/user", "internal/pat", "internal/machinekey",
 		"internal/project", "internal/app", "internal/member", "internal/systemuser",
-		"internal/quota",
+		"internal/quota", "internal/limit", "internal/feature",
 		"internal/delivery",
 		"internal/audit",
 	}},
-	{"4 what needs several nouns", []string{"internal/provision", "internal/roster"}},
+	{"4 what needs several nouns", []string{"internal/provision", "internal/roster", "internal/usage"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},
 	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system", "internal/api/instances"}},
 	{"6 composition", []string{"internal/server"}},

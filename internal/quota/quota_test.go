@@ -130,7 +130,6 @@ func TestRefused(t *testing.T) {
 }
 
 func TestSet(t *testing.T) {
-	ptr := func(n uint64) *uint64 { return &n }
 	interval, limited, later, none := time.Hour, true, from.Add(time.Hour), []Notification{}
 	two := func(w *Wish) {
 		w.Notifications = append(w.Notifications[1:2:2], NotificationWish{Percent: 50, CallURL: "https://hooks.example"})
@@ -139,12 +138,12 @@ func TestSet(t *testing.T) {
 	logtest.Run(t, Noun, []logtest.Case[State]{
 		{
 			Name: "where there is none", When: setting(func(w *Wish) { w.Notifications = nil }),
-			Then:  []eventlog.Payload{Set{Unit: 1, From: &from, Interval: &interval, Amount: ptr(1000), Limited: &limited}},
+			Then:  []eventlog.Payload{Set{Unit: 1, From: &from, Interval: &interval, Amount: new(uint64(1000)), Limited: &limited}},
 			State: &State{Terms: terms},
 		},
 		{
 			Name: "nothing where there is none", When: setting(func(w *Wish) { *w = Wish{Unit: 1, From: from, Interval: time.Hour} }),
-			Then:  []eventlog.Payload{Set{Unit: 1, From: &from, Interval: &interval, Amount: ptr(0), Limited: new(bool)}},
+			Then:  []eventlog.Payload{Set{Unit: 1, From: &from, Interval: &interval, Amount: new(uint64), Limited: new(bool)}},
 			State: &State{Terms: Terms{Quota: logtest.ID, Unit: 1, From: from, Interval: time.Hour}},
 		},
 		{Name: "the same", Given: []eventlog.Payload{added}, When: setting(nil)},
@@ -154,7 +153,7 @@ func TestSet(t *testing.T) {
 		},
 		{
 			Name: "another amount", Given: []eventlog.Payload{added}, When: setting(func(w *Wish) { w.Amount = 0 }),
-			Then: []eventlog.Payload{Set{Unit: 1, Amount: ptr(0)}},
+			Then: []eventlog.Payload{Set{Unit: 1, Amount: new(uint64)}},
 		},
 		{
 			Name: "another beginning, without a limit", Given: []eventlog.Payload{added},

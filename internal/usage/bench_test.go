@@ -1,0 +1,79 @@
+package usage
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"castellan/internal/ident"
+	"castellan/internal/quota"
+)
+
+// BenchmarkAdmit is what a quota costs a call: of one instance, of ten thousand in turn, and from all
+// processors at once. It writes nothing, and without a limit reads nothing.
+func BenchmarkAdmit(b *testing.B) {
+	const instances = 10_000
+	ids := make([]ident.InstanceID, instances)
+	terms := make([]quota.Terms, instances)
+	for i := range ids {
+		ids[i] = ident.InstanceID(fmt.Sprint(312909075212468632 + i))
+		terms[i] = quota.Terms{
+			Quota: ident.QuotaID(fmt.Sprint(412909075212468632 + i)), Unit: quota.RequestsAllAuthenticated,
+			From: from, Interval: time.Hour, Amount: quota.MaxAmount, Limited: true,
+		}
+	}
+	// meter knows all counters, so that no database is asked.
+	meter := func() *Meter {
+		m := New(Config{Clock: ident.SystemClock{}})
+		for i := range ids {
+			for _, at := range []time.Time{m.cfg.Clock.Now(), m.cfg.Clock.Now().Add(time.Hour)} {
+				period, _ := terms[i].Period(at)
+				m.counterOf(key{ids[i], terms[i].Quota, terms[i].Unit, period.UnixMicro()}).loaded = true
+			}
+		}
+		return m
+	}
+	ctx := context.Background()
+	b.Run("one", func(b *testing.B) {
+		m := meter()
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := m.Admit(ctx, ids[0], terms[0]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("many", func(b *testing.B) {
+		m := meter()
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			i = (i + 1) % instances
+			if err := m.Admit(ctx, ids[i], terms[i]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		m := meter()
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			i := 0
+			for pb.Next() {
+				i = (i + 1) % instances
+				if err := m.Admit(ctx, ids[i], terms[i]); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	})
+	b.Run("baseline: no quota", func(b *testing.B) {
+		m := meter()
+		for b.Loop() {
+			if err := m.Admit(ctx, ids[0], quota.Terms{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,193 @@
+package usage
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"castellan/internal/eventlog"
+	"castellan/internal/ident"
+	"castellan/internal/quota"
+	"castellan/internal/store"
+)
+
+// actor is who appends events that nobody has asked for.
+const actor ident.Actor = "castellan"
+
+// Flush writes what has been counted, of all instances in one transaction, and appends the
+// notifications that have become due by it. Nothing is written when nothing has been counted. With an
+// error nothing is lost: it is written with the next flush. It returns the errors of store.DB.
+func (m *Meter) Flush(ctx context.Context) error {
+	select {
+	case m.writing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-m.writing }()
+
+	uses := m.take()
+	if len(uses) == 0 {
+		return nil
+	}
+	slices.SortFunc(uses, func(a, b quota.Use) int {
+		return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Unit, b.Unit), a.Period.Compare(b.Period))
+	})
+	totals, err := m.write(ctx, uses)
+	m.settle(uses, totals, err)
+	if err != nil {
+		return fmt.Errorf("write what %d quotas have been used: %w", len(uses), err)
+	}
+	return nil
+}
+
+// take returns what is to be written, and drops the counters that nobody has asked for. When there is
+// something, a flush has begun that settle ends.
+func (m *Meter) take() []quota.Use {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var uses []quota.Use
+	for k, c := range m.counters {
+		if c.fresh == 0 && !c.touched {
+			delete(m.counters, k)
+			continue
+		}
+		c.touched = false
+		if c.fresh == 0 {
+			continue
+		}
+		uses = append(uses, quota.Use{
+			Instance: k.instance, Quota: k.quota, Unit: k.unit, Period: store.Time(k.period), Amount: c.fresh,
+		})
+		c.written, c.fresh = c.fresh, 0
+	}
+	m.flushes++
+	if len(m.counters) == 0 {
+		m.counters = make(map[key]*counter) // a map keeps the size it once had
+	}
+	if len(uses) > 0 {
+		m.flushed = make(chan struct{})
+	}
+	return uses
+}
+
+// settle takes note of how the flush ended.
+func (m *Meter) settle(uses []quota.Use, totals []uint64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, u := range uses {
+		c := m.counters[key{u.Instance, u.Quota, u.Unit, store.Micros(u.Period)}]
+		if err != nil {
+			c.add(c.written)
+		} else {
+			c.recorded, c.loaded = totals[i], true
+		}
+		c.written = 0
+	}
+	close(m.flushed)
+}
+
+// write adds uses, which are sorted, to what has been used, and returns the total for each. The total
+// of a quota that has been removed is what nobody will ask for.
+func (m *Meter) write(ctx context.Context, uses []quota.Use) ([]uint64, error) {
+	f := &flush{meter: m, uses: uses, of: make(map[ident.InstanceID][]int)}
+	for i, u := range uses {
+		if f.of[u.Instance] == nil {
+			f.instances = append(f.instances, u.Instance)
+		}
+		f.of[u.Instance] = append(f.of[u.Instance], i)
+	}
+	for {
+		err := m.cfg.Log.WriteEach(ctx, f.instances, actor, f.instance)
+		if errors.Is(err, errIDs) {
+			// Ids are not made within a transaction. That notifications are due is rare, and how many
+			// is known only now.
+			f.ids, err = m.cfg.IDs.Next(ctx, f.due)
+			if err == nil {
+				continue
+			}
+		}
+		totals := make([]uint64, len(uses))
+		for i, t := range f.tallies {
+			totals[i] = t.Used
+		}
+		return totals, err
+	}
+}
+
+// errIDs undoes a transaction that lacks ids.
+var errIDs = errors.New("usage: more deliveries are due than there are ids")
+
+// flush is one transaction. It may run more than once.
+type flush struct {
+	meter     *Meter
+	uses      []quota.Use
+	instances []ident.InstanceID         // of uses, sorted
+	of        map[ident.InstanceID][]int // the uses of an instance
+	ids       []string                   // for deliveries
+
+	tallies []quota.Tally // of uses
+	due     int           // deliveries so far, perhaps more than ids
+}
+
+// instance is the part of the transaction for one instance. The uses of all are recorded with the
+// first: so they take the round trips of one.
+func (f *flush) instance(ctx context.Context, w *eventlog.Writer) (err error) {
+	if w.Instance() == f.instances[0] {
+		f.due = 0
+		if f.tallies, err = quota.Record(ctx, w, f.meter.cfg.DB.Dialect(), f.uses); err != nil {
+			return err
+		}
+	}
+	states := make(map[ident.QuotaID]quota.State)
+	for _, i := range f.of[w.Instance()] {
+		s, again := states[f.uses[i].Quota] // a quota may have been used in two periods
+		if !again {
+			s = f.tallies[i].Quota
+		}
+		if states[f.uses[i].Quota], err = f.notify(ctx, w, s, f.uses[i].Period, f.tallies[i].Used); err != nil {
+			return err
+		}
+	}
+	if w.Instance() == f.instances[len(f.instances)-1] && f.due > len(f.ids) {
+		return errIDs
+	}
+	return nil
+}
+
+// notify appends the notifications that are due now, and puts them up for delivery as long as there
+// are ids. It returns the quota as it is afterwards.
+func (f *flush) notify(ctx context.Context, w *eventlog.Writer, s quota.State, period time.Time, used uint64) (quota.State, error) {
+	if !s.Exists() {
+		return s, nil
+	}
+	due := s.Reached(period, used)
+	if len(due) == 0 {
+		return s, nil
+	}
+	after, err := eventlog.Append(ctx, w, quota.Noun, s, due...)
+	if errors.Is(err, eventlog.ErrNoInstance) {
+		return s, nil // it has been removed, and what it has left goes soon
+	}
+	if err != nil {
+		return s, err
+	}
+	for _, p := range due {
+		f.due++
+		if f.due > len(f.ids) {
+			continue
+		}
+		n := p.(quota.NotificationDue)
+		body, err := json.Marshal(n) // contract section 2.8
+		if err != nil {
+			return s, fmt.Errorf("encode a notification: %w", err)
+		}
+		if err := f.meter.cfg.Deliver(ctx, w, f.ids[f.due-1], n.CallURL, body); err != nil {
+			return s, err
+		}
+	}
+	return after, nil
+}
