@@ -27,9 +27,11 @@ import (
 	"castellan/internal/app"
 	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
+	"castellan/internal/feature"
 	"castellan/internal/ident"
 	"castellan/internal/idgrant"
 	"castellan/internal/instance"
+	"castellan/internal/limit"
 	"castellan/internal/machinekey"
 	"castellan/internal/member"
 	"castellan/internal/once"
@@ -42,6 +44,7 @@ import (
 	"castellan/internal/store/postgres"
 	"castellan/internal/store/sqlite"
 	"castellan/internal/systemuser"
+	"castellan/internal/usage"
 	"castellan/internal/user"
 	"castellan/internal/vault"
 
@@ -57,6 +60,7 @@ type Server struct {
 	log      *slog.Logger
 	db       store.DB
 	events   *eventlog.Log
+	meter    *usage.Meter
 	users    *systemuser.Registry
 	once     *once.Book
 	keys     *vault.KeyPool
@@ -75,7 +79,7 @@ type Server struct {
 func Nouns() []eventlog.Kind {
 	return []eventlog.Kind{
 		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, member.Noun,
-		quota.Noun,
+		quota.Noun, limit.Noun, feature.Noun,
 		delivery.Noun,
 	}
 }
@@ -169,6 +173,9 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	s.events = eventlog.New(s.db, keyring, clock, Nouns()...)
+	s.events.Aside(quota.Side)
+	ids := ident.NewSource(idgrant.New(s.db), clock)
+	s.meter = usage.New(usage.Config{DB: s.db, Log: s.events, Clock: clock, IDs: ids})
 	s.once = once.NewBook(keyring, clock)
 	s.keys = vault.NewKeyPool(vault.KeyPoolConfig{
 		Size: cfg.KeyPoolSize,
@@ -187,7 +194,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 		DB:             s.db,
 		Log:            s.events,
 		Once:           s.once,
-		IDs:            ident.NewSource(idgrant.New(s.db), clock),
+		IDs:            ids,
 		Clock:          clock,
 		Random:         rand.Reader,
 		Passwords:      vault.NewHasher(vault.HasherConfig{}),
@@ -209,11 +216,14 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 		},
 	})
 	systemv1.RegisterSystemServiceServer(calls, &system.Service{
-		DB: s.db, Provision: setUp, Instances: &instance.Service{DB: s.db, Log: s.events}, Clock: clock, Version: version,
 		Log:        s.events,
 		Deliveries: deliveries,
+		DB:         s.db, Provision: setUp, Instances: s.instances(), Clock: clock, Version: version,
+		Quotas:   &quota.Service{DB: s.db, Log: s.events, IDs: ids, Hold: s.instances().Hold},
+		Limits:   &limit.Service{Log: s.events, Hold: s.instances().Hold},
+		Features: &feature.Service{Log: s.events, Hold: s.instances().Hold},
 	})
-	v2 := &instances.Service{DB: s.db, Instances: &instance.Service{DB: s.db, Log: s.events}, Version: version}
+	v2 := &instances.Service{DB: s.db, Instances: s.instances(), Version: version}
 	instancev2.RegisterInstanceServiceServer(calls, v2)
 	instancev2beta.RegisterInstanceServiceServer(calls, &instances.Beta{Service: v2})
 	s.health = health.New(calls.Services()...)
@@ -231,6 +241,9 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 	}
 	return nil
 }
+
+// instances is the service that changes instances.
+func (s *Server) instances() *instance.Service { return &instance.Service{DB: s.db, Log: s.events} }
 
 // busy returns how the pool of keys asks whether the machine has better things to do: whether
 // a call has begun since it asked last. Streams that stay open are no work.
@@ -277,6 +290,10 @@ const (
 	// reclaimInterval is how often a node looks for what other nodes, or it itself before it was
 	// restarted, have not reclaimed of removed instances.
 	reclaimInterval = time.Minute
+	// usageInterval is how often it is written what quotas have been used: what a crash loses.
+	usageInterval = 500 * time.Millisecond
+	// usageGrace is how long the last of that may take when the server stops.
+	usageGrace = 5 * time.Second
 )
 
 // Serve serves until ctx ends, then finishes the requests in flight and closes everything.
@@ -342,6 +359,13 @@ func (s *Server) work(ctx context.Context) {
 	tasks.Go(func() {
 		defer close(s.sent)
 		s.sender.Run(ctx, s.stopping.Done())
+	})
+	tasks.Go(func() {
+		tick := time.NewTicker(usageInterval)
+		defer tick.Stop()
+		s.meter.Run(ctx, tick.C, usageGrace, func(err error) {
+			s.log.Warn("the use of quotas was not written; trying again", "error", err)
+		})
 	})
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()

@@ -16,5 +16,6 @@
 //   - an instance whose quota is not used costs nothing: its counter is dropped at the tick after the
 //     last use.
 //
-// Beside it: provision and roster, the other packages that need several nouns.
+// Beside it: provision and roster, the other packages that need several nouns. delivery (an inner
+// ring) brings notifications to where they go.
 package usage

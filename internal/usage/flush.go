@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
 	"castellan/internal/ident"
 	"castellan/internal/quota"
@@ -185,7 +186,8 @@ func (f *flush) notify(ctx context.Context, w *eventlog.Writer, s quota.State, p
 		if err != nil {
 			return s, fmt.Errorf("encode a notification: %w", err)
 		}
-		if err := f.meter.cfg.Deliver(ctx, w, f.ids[f.due-1], n.CallURL, body); err != nil {
+		message := delivery.Due{Kind: "quota", URL: n.CallURL, ContentType: "application/json", Body: body}
+		if err := delivery.Enqueue(ctx, w, ident.DeliveryID(f.ids[f.due-1]), message); err != nil {
 			return s, err
 		}
 	}

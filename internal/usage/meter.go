@@ -22,8 +22,6 @@ type Config struct {
 	Clock ident.Clock
 	// IDs makes the ids of deliveries.
 	IDs *ident.Source
-	// Deliver puts a notification up for delivery, within w: a POST of a JSON body to url.
-	Deliver func(ctx context.Context, w *eventlog.Writer, id, url string, body []byte) error
 }
 
 // Meter counts. It is safe for concurrent use.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
 	"castellan/internal/eventlog/logtest"
 	"castellan/internal/ident"
@@ -67,10 +68,6 @@ type fixture struct {
 	ids    *ident.Source
 	quotas *quota.Service
 	meter  *Meter
-
-	mu        sync.Mutex
-	delivered []delivered
-	refuse    error // of Deliver
 }
 
 // delivered is what was put up for delivery.
@@ -80,11 +77,11 @@ type delivered struct {
 	Due      quota.NotificationDue
 }
 
-// grant gives one slot to a source for ever.
-type grant struct{}
+// grant gives one slot to a source for ever, or err.
+type grant struct{ err error }
 
-func (grant) Claim(_ context.Context, now time.Time) (ident.Grant, error) {
-	return ident.Grant{Slot: 1, From: now, Until: now.AddDate(10, 0, 0)}, nil
+func (g grant) Claim(_ context.Context, now time.Time) (ident.Grant, error) {
+	return ident.Grant{Slot: 1, From: now, Until: now.AddDate(10, 0, 0)}, g.err
 }
 
 func eachEngine(t *testing.T, fn func(f *fixture)) {
@@ -92,7 +89,7 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 	storetest.EachEngine(t, func(t *testing.T, db store.DB) {
 		f := &fixture{T: t, db: &watched{DB: db}, clock: ident.NewManualClock(from.Add(90 * time.Minute))}
 		keys := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
-		f.log = eventlog.New(f.db, keys, f.clock, instance.Noun, quota.Noun)
+		f.log = eventlog.New(f.db, keys, f.clock, instance.Noun, quota.Noun, delivery.Noun)
 		f.log.Aside(quota.Side)
 		f.ids = ident.NewSource(grant{}, f.clock)
 		f.quotas = &quota.Service{DB: db, Log: f.log, IDs: f.ids, Hold: f.instances().Hold}
@@ -117,22 +114,7 @@ func (f *fixture) instances() *instance.Service { return &instance.Service{DB: f
 // node returns another meter on the same database: that of another node, or of this one after it was
 // restarted.
 func (f *fixture) node() *Meter {
-	return New(Config{DB: f.db, Log: f.log, Clock: f.clock, IDs: f.ids, Deliver: f.deliver})
-}
-
-// deliver takes note, which is undone when the test's transaction is: the last note of an id stays.
-func (f *fixture) deliver(_ context.Context, w *eventlog.Writer, id, url string, body []byte) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.refuse != nil {
-		return f.refuse
-	}
-	d := delivered{Instance: w.Instance(), URL: url}
-	if err := json.Unmarshal(body, &d.Due); err != nil || id == "" {
-		return errors.New("no JSON: " + string(body))
-	}
-	f.delivered = append(f.delivered, d)
-	return nil
+	return New(Config{DB: f.db, Log: f.log, Clock: f.clock, IDs: f.ids})
 }
 
 func (f *fixture) must(err error) {
@@ -505,23 +487,49 @@ func due(id ident.InstanceID, s quota.State, n int, period time.Time, threshold,
 	}}
 }
 
-// notified checks what has been put up for delivery, and that the log says the same.
+// notified checks what has been put up for delivery, and that the log of quotas says the same.
 func (f *fixture) notified(want ...delivered) {
 	f.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if diff := cmp.Diff(want, f.delivered); diff != "" {
-		f.Errorf("deliveries (-want +got):\n%s", diff)
-	}
-	logged := 0
+	var got []delivered
+	var logged []quota.NotificationDue
 	for _, id := range []ident.InstanceID{"1", "2"} {
-		for _, typ := range logtest.Types(f.T, f.db.DB, f.log, id) {
-			if typ == "quota.notificationdue" {
-				logged++
+		events, err := f.log.Of(f.Context(), f.db.DB, id, eventlog.Position{}, 1000)
+		f.must(err)
+		for _, e := range events {
+			switch p := e.Payload.(type) {
+			case quota.NotificationDue:
+				logged = append(logged, p)
+			case delivery.Due:
+				d := delivered{Instance: id, URL: p.URL}
+				f.must(json.Unmarshal(p.Body, &d.Due))
+				got = append(got, d)
+				if p.Kind != "quota" || p.ContentType != "application/json" || e.Owner != string(id) || e.Actor != "castellan" {
+					f.Errorf("%+v of %s by %s", p, e.Owner, e.Actor)
+				}
 			}
 		}
 	}
-	f.counts("logged", logged, len(want))
+	if diff := cmp.Diff(want, got); diff != "" {
+		f.Errorf("deliveries (-want +got):\n%s", diff)
+	}
+	var told []quota.NotificationDue
+	for _, d := range got {
+		told = append(told, d.Due)
+	}
+	if diff := cmp.Diff(logged, told); diff != "" {
+		f.Errorf("what was logged and what is told (-logged +told):\n%s", diff)
+	}
+}
+
+// The message has the names that its receivers know (contract section 2.8).
+func TestMessage(t *testing.T) {
+	body, err := json.Marshal(quota.NotificationDue{
+		Unit: quota.RequestsAllAuthenticated, ID: "7", CallURL: "https://a.example/?b=c&d", PeriodStart: from, Threshold: 20, Usage: 30,
+	})
+	const want = `{"unit":1,"id":"7","callURL":"https://a.example/?b=c\u0026d","periodStart":"2025-06-01T00:00:00Z","threshold":20,"usage":30}`
+	if err != nil || string(body) != want {
+		t.Errorf("%s, %v, want %s", body, err, want)
+	}
 }
 
 // A threshold is told once in a period, whoever counts, also after a restart; a repeated one at every
@@ -591,13 +599,14 @@ func TestDeliveryFails(t *testing.T) {
 		terms, other := f.quota("1", 1, true, wish), f.quota("2", 100, true)
 		f.admitted(f.meter, "1", terms, 1)
 		f.admitted(f.meter, "2", other, 1)
-		f.refuse = errors.New("no")
-		if err := f.meter.Flush(f.Context()); !errors.Is(err, f.refuse) {
+		noIDs := errors.New("no ids")
+		f.meter.cfg.IDs = ident.NewSource(grant{noIDs}, f.clock)
+		if err := f.meter.Flush(f.Context()); !errors.Is(err, noIDs) {
 			f.Errorf("Flush = %v", err)
 		}
 		f.notified()
 		f.counts("used", int(f.used("1")+f.used("2")), 0)
-		f.refuse = nil
+		f.meter.cfg.IDs = f.ids
 		f.flush(f.meter)
 		f.flush(f.meter)
 		s, err := quota.Get(f.Context(), f.db, "1", terms.Unit)
@@ -628,8 +637,6 @@ func TestRemovedInstance(t *testing.T) {
 		f.flush(f.meter) // and now is not
 		f.counts("used", int(f.used("2")), 2)
 		f.counts("used of the removed one", int(f.used("1")), 0)
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.counts("deliveries", len(f.delivered), 0)
+		f.notified()
 	})
 }

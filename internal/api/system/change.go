@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"castellan/internal/call"
+	"castellan/internal/eventlog"
 	"castellan/internal/ident"
 	"castellan/internal/instance"
 
@@ -71,15 +72,17 @@ func (s *Service) SetPrimaryDomain(ctx context.Context, req *systemv1.SetPrimary
 // added are the details of a write that counts as adding, whose date stands as that of the
 // creation; which writes those are is said in contract section 2.1. Both dates are that of the
 // last event.
-func added(s instance.State) *zitadelv1.ObjectDetails {
+func added(s eventlog.State) *zitadelv1.ObjectDetails {
+	h := s.Stream()
 	return &zitadelv1.ObjectDetails{
-		Sequence: s.Sequence, CreationDate: timestamppb.New(s.ChangedAt), ResourceOwner: s.ID,
+		Sequence: h.Sequence, CreationDate: timestamppb.New(h.ChangedAt), ResourceOwner: h.Owner,
 	}
 }
 
 // changed are the details of the other writes.
-func changed(s instance.State) *zitadelv1.ObjectDetails {
+func changed(s eventlog.State) *zitadelv1.ObjectDetails {
+	h := s.Stream()
 	return &zitadelv1.ObjectDetails{
-		Sequence: s.Sequence, ChangeDate: timestamppb.New(s.ChangedAt), ResourceOwner: s.ID,
+		Sequence: h.Sequence, ChangeDate: timestamppb.New(h.ChangedAt), ResourceOwner: h.Owner,
 	}
 }

@@ -29,8 +29,10 @@ import (
 	"castellan/internal/eventlog"
 	"castellan/internal/eventlog/logtest"
 	"castellan/internal/fault"
+	"castellan/internal/feature"
 	"castellan/internal/ident"
 	"castellan/internal/instance"
+	"castellan/internal/limit"
 	"castellan/internal/machinekey"
 	"castellan/internal/member"
 	"castellan/internal/once"
@@ -38,6 +40,7 @@ import (
 	"castellan/internal/pat"
 	"castellan/internal/project"
 	"castellan/internal/provision"
+	"castellan/internal/quota"
 	"castellan/internal/store"
 	"castellan/internal/store/storetest"
 	"castellan/internal/systemuser"
@@ -66,7 +69,9 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 		f := &fixture{T: t, db: db, clock: ident.NewManualClock(time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC))}
 		keyring := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
 		f.log = eventlog.New(db, keyring, f.clock,
-			instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, member.Noun, project.Noun, app.Noun, delivery.Noun)
+			instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, member.Noun, project.Noun, app.Noun,
+			delivery.Noun, quota.Noun, limit.Noun, feature.Noun)
+		ids, instances := ident.NewSource(grant{}, f.clock), &instance.Service{DB: db, Log: f.log}
 		calls := transport.New(transport.Config{
 			Logger: slog.New(slog.DiscardHandler),
 			Dispatcher: &dispatch.Dispatcher{
@@ -76,11 +81,14 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 		systemv1.RegisterSystemServiceServer(calls, &system.Service{
 			DB: db, Log: f.log,
 			Provision: &provision.Service{
-				DB: db, Log: f.log, Once: once.NewBook(keyring, f.clock), IDs: ident.NewSource(grant{}, f.clock),
+				DB: db, Log: f.log, Once: once.NewBook(keyring, f.clock), IDs: ids,
 				Clock: f.clock, Random: rand.Reader, Passwords: passwords{}, Keys: keys{}, ExternalDomain: "id.example", Secure: true,
 			},
-			Instances: &instance.Service{DB: db, Log: f.log}, Clock: f.clock, Version: "test",
 			Deliveries: &delivery.Service{DB: db, Log: f.log},
+			Instances:  instances, Clock: f.clock, Version: "test",
+			Quotas:   &quota.Service{DB: db, Log: f.log, IDs: ids, Hold: instances.Hold},
+			Limits:   &limit.Service{Log: f.log, Hold: instances.Hold},
+			Features: &feature.Service{Log: f.log, Hold: instances.Hold},
 		})
 		server := httptest.NewServer(calls.Handler())
 		t.Cleanup(server.Close)

@@ -12,10 +12,13 @@ import (
 	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
+	"castellan/internal/feature"
 	"castellan/internal/ident"
 	"castellan/internal/instance"
+	"castellan/internal/limit"
 	"castellan/internal/once"
 	"castellan/internal/provision"
+	"castellan/internal/quota"
 	"castellan/internal/store"
 
 	instancev1 "castellan/gen/zitadel/instance/v1"
@@ -34,6 +37,9 @@ type Service struct {
 	Instances *instance.Service
 	// Deliveries ends deliveries that have failed.
 	Deliveries *delivery.Service
+	Quotas     *quota.Service
+	Limits     *limit.Service
+	Features   *feature.Service
 	// Clock dates what lists show.
 	Clock ident.Clock
 	// Version is the version of the running build, as GetInstance shows it.
