@@ -34,7 +34,7 @@ var rings = []struct {
 		"internal/delivery",
 		"internal/audit",
 	}},
-	{"4 what needs several nouns", []string{"internal/provision", "internal/roster", "internal/usage"}},
+	{"4 what needs several nouns", []string{"internal/provision", "internal/roster", "internal/usage", "internal/access"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},
 	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system", "internal/api/instances"}},
 	{"6 composition", []string{"internal/server"}},

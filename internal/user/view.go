@@ -9,6 +9,9 @@ import (
 // Table is the table of users; a conflict in it means that the user name is taken.
 const Table = "users"
 
+// Active is the state, in the column of that name, of a user who may act; so far all may.
+const Active = "active"
+
 var tables = []eventlog.Table[State]{{
 	Name: Table,
 	Key:  []string{"instance_id", "user_id"},
@@ -19,7 +22,7 @@ var tables = []eventlog.Table[State]{{
 	},
 	Rows: func(s State) [][]any {
 		return [][]any{append([]any{
-			string(s.Instance), s.ID, s.Owner, strings.ToLower(s.UserName), s.UserName, string(s.Kind), "active",
+			string(s.Instance), s.ID, s.Owner, strings.ToLower(s.UserName), s.UserName, string(s.Kind), Active,
 			s.Name, s.AccessTokenType, s.FirstName, s.LastName, s.DisplayName, s.PreferredLanguage,
 			s.Email, s.EmailVerified, s.PasswordHash, s.PasswordChangeRequired,
 		}, s.Row()...)}
