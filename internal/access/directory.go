@@ -55,9 +55,9 @@ type User struct {
 	ID ident.UserID
 	// Instance is the one whose user it is.
 	Instance Instance
-	// roles are those of the membership of the instance. What it holds on organizations of the
-	// instance counts for calls about these.
-	roles []string
+	// Roles are those of its membership of the instance. What it holds on organizations of the
+	// instance is not among them.
+	Roles []string
 }
 
 // instanceRole begins the names of the roles that count on an instance. The table of roles has others,
@@ -69,7 +69,7 @@ const instanceRole = "IAM_"
 // there is such an instance or not.
 func (u User) May(permission string, about ident.InstanceID) error {
 	if about != "" && about == u.Instance.ID {
-		for _, name := range u.roles {
+		for _, name := range u.Roles {
 			if strings.HasPrefix(name, instanceRole) && role.Instance.Grants(name, permission) {
 				return nil
 			}
@@ -178,7 +178,7 @@ func (d *Directory) ByToken(ctx context.Context, host string, token vault.Token)
 	case found.state != user.Active:
 		return User{}, errToken.WithCause(fmt.Errorf("user %s is %s", found.user, found.state))
 	}
-	return User{ID: found.user, Instance: at, roles: found.roles}, nil
+	return User{ID: found.user, Instance: at, Roles: found.roles}, nil
 }
 
 // shown is a token as its row has it.

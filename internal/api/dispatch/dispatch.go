@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -15,30 +14,56 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"castellan/internal/access"
 	"castellan/internal/api/transport"
+	"castellan/internal/audit"
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
-	"castellan/internal/once"
+	"castellan/internal/quota"
 	"castellan/internal/store"
 	"castellan/internal/systemuser"
-
-	optionsv1 "castellan/gen/castellan/options/v1"
+	"castellan/internal/vault"
 )
 
-// Authenticator finds out who a caller is.
+// Authenticator finds out which system user a caller is.
 type Authenticator interface {
 	// Authenticate takes the values of the Authorization header. It returns a fault of kind
 	// Unauthenticated for anyone it does not know.
 	Authenticate(ctx context.Context, authorization []string) (systemuser.Caller, error)
 }
 
+// Directory knows instances by their hosts, and the users of instances by their tokens.
+type Directory interface {
+	// ByHost takes the Host or :authority of a request. It returns a fault of kind NotFound for one
+	// that leads to no instance.
+	ByHost(ctx context.Context, host string) (access.Instance, error)
+	// ByToken returns the user of the instance of a host who has a token. It returns a fault of kind
+	// Unauthenticated when there is none.
+	ByToken(ctx context.Context, host string, token vault.Token) (access.User, error)
+}
+
+// Meter counts what instances use of their quotas.
+type Meter interface {
+	// Admit counts one use, or returns a fault of kind ResourceExhausted when nothing is left. Zero
+	// terms are no quota.
+	Admit(ctx context.Context, instance ident.InstanceID, terms quota.Terms) error
+}
+
 // Dispatcher implements transport.Dispatcher.
 type Dispatcher struct {
 	// Users knows the system users.
 	Users Authenticator
+	// Directory knows instances and their users. Without it nobody is a user of an instance, and
+	// calls by host are not served.
+	Directory Directory
+	// Meter counts the calls of the users of instances; nil: they are not counted.
+	Meter Meter
+	// Audit takes an entry for each call that [Dispatcher.AuditReads] says; nil: nothing is audited.
+	Audit *audit.Log
+	// AuditReads makes calls that change nothing be audited too. Without it they are when refused.
+	AuditReads bool
 	// Logger takes a line for each call at level debug.
 	Logger *slog.Logger
 	// Metrics counts calls.
@@ -47,61 +72,13 @@ type Dispatcher struct {
 	// call: they cannot declare it themselves.
 	PublicServices []string
 
-	policies sync.Map // protoreflect.FullName of the method -> policy
+	policies sync.Map // protoreflect.FullName of the method -> *policy
 }
 
 var (
 	_ transport.Dispatcher = (*Dispatcher)(nil)
 	_ transport.Admitter   = (*Dispatcher)(nil)
 )
-
-// policy is what the proto file of an RPC declares.
-type policy struct {
-	permission string
-	public     bool
-}
-
-// errUndeclared refuses RPCs nobody has thought about.
-var errUndeclared = fault.Plain(fault.PermissionDenied, "this method declares no permission")
-
-// admission is what is known of a caller before its request is.
-type admission struct {
-	policy policy
-	caller systemuser.Caller
-	call   call.Call
-}
-
-// Admit implements transport.Admitter: it authenticates.
-func (d *Dispatcher) Admit(ctx context.Context, c *transport.Call) error {
-	begin := time.Now()
-	a, err := d.admit(ctx, c)
-	if err != nil {
-		d.account(ctx, c, trace.SpanFromContext(ctx), err, time.Since(begin))
-		return err
-	}
-	c.Admission = a
-	return nil
-}
-
-// admit finds out who calls, as far as the method wants to know.
-func (d *Dispatcher) admit(ctx context.Context, c *transport.Call) (a admission, err error) {
-	if a, ok := c.Admission.(admission); ok {
-		return a, nil
-	}
-	if a.policy = d.policyOf(c.Method); a.policy.public {
-		return a, nil
-	}
-	if a.caller, err = d.Users.Authenticate(ctx, c.Header["Authorization"]); err != nil {
-		return a, err
-	}
-	// More than one key is as bad as a bad one: which of them would count?
-	key := strings.Join(c.Header["Idempotency-Key"], " ")
-	if _, sent := c.Header["Idempotency-Key"]; sent {
-		err = once.CheckName(key)
-	}
-	a.call = call.Call{Actor: a.caller.Name, IdempotencyKey: key}
-	return a, err
-}
 
 // callTimeout is how long a call with one answer may take. A client that wants it shorter says
 // so in its own protocol; one that waits longer has been forgotten by those before it.
@@ -117,59 +94,40 @@ func (d *Dispatcher) Dispatch(ctx context.Context, c *transport.Call, run transp
 		ctx, cancel = context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 	}
+	var v visit
+	defer v.slot.Release() // nothing is left of it unless the program panics
 
-	answer, err := d.serve(ctx, c, run)
+	answer, err := d.serve(ctx, c, &v, run)
 
 	err = translate(err)
-	d.account(ctx, c, span, err, time.Since(begin))
+	took := time.Since(begin)
+	d.account(ctx, c, span, err, took)
+	d.audit(ctx, c, &v, outcome{answer: answer, err: err, at: begin, took: took})
+	v.setCookie(c, err)
 	return answer, err
 }
 
 // serve is the way of a call: who is it, may it, is it well formed, do it.
-func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, run transport.Run) (proto.Message, error) {
-	a, err := d.admit(ctx, c)
+func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run transport.Run) (_ proto.Message, err error) {
+	if v.admission, err = d.admit(ctx, c); err != nil {
+		return nil, err
+	}
+	if v.policy.public {
+		return run(ctx, func(_ context.Context, request proto.Message) error { return validate(request) })
+	}
+	// Who writes waits for a place in the audit log before it does, so that nothing is done that
+	// could not be written down.
+	if d.Audit != nil && (v.policy.write || d.AuditReads) {
+		if v.slot, err = d.Audit.Reserve(ctx); err != nil {
+			return nil, err
+		}
+	}
+	key, err := idempotencyKey(c.Header)
 	if err != nil {
 		return nil, err
 	}
-	if !a.policy.public {
-		ctx = call.With(ctx, a.call)
-	}
-	return run(ctx, func(_ context.Context, request proto.Message) error {
-		if !a.policy.public {
-			if a.policy.permission == "" {
-				return errUndeclared
-			}
-			if err := a.caller.May(a.policy.permission, scopeOf(request, c.Header)); err != nil {
-				return err
-			}
-		}
-		return validate(request)
-	})
-}
-
-// scopeOf says what a call is about, as far as memberships care (contract section 4).
-func scopeOf(request proto.Message, header http.Header) systemuser.Scope {
-	scope := systemuser.Scope{Org: ident.OrgID(header.Get("X-Zitadel-Orgid"))}
-	if r, ok := request.(interface{ GetInstanceId() string }); ok {
-		scope.Instance = ident.InstanceID(r.GetInstanceId())
-	}
-	return scope
-}
-
-// policyOf returns what the proto file declares for a method; it is looked up once.
-func (d *Dispatcher) policyOf(m protoreflect.MethodDescriptor) policy {
-	if p, ok := d.policies.Load(m.FullName()); ok {
-		return p.(policy)
-	}
-	var p policy
-	if auth, ok := proto.GetExtension(m.Options(), optionsv1.E_Auth).(*optionsv1.Auth); ok {
-		p.permission, p.public = auth.GetPermission(), auth.GetPublic()
-	}
-	for _, name := range d.PublicServices {
-		p.public = p.public || string(m.Parent().FullName()) == name
-	}
-	d.policies.Store(m.FullName(), p)
-	return p
+	ctx = call.With(ctx, call.Call{Actor: v.actor(), IdempotencyKey: key})
+	return run(ctx, func(ctx context.Context, request proto.Message) error { return d.check(ctx, c, v, request) })
 }
 
 // translate turns errors of the store into faults. A conflict no noun has an answer to is a

@@ -39,9 +39,11 @@ func (u knownUser) Authenticate(_ context.Context, authorization []string) (syst
 // fixture runs calls of one RPC through a dispatcher, with a handler that records its caller.
 type fixture struct {
 	d       *Dispatcher
+	host    string // that the calls are sent to
 	handled bool
 	call    call.Call
 	fails   error
+	sent    http.Header // with the last answer
 }
 
 func newFixture(roles ...string) *fixture {
@@ -69,13 +71,15 @@ func (f *fixture) runMethod(m protoreflect.MethodDescriptor, request proto.Messa
 	c := &transport.Call{
 		Method: m, FullMethod: "/" + string(m.Parent().FullName()) + "/" + string(m.Name()),
 		Protocol: transport.REST, Header: header, ResponseHeader: http.Header{},
+		Host: f.host, Peer: "192.0.2.1:4711", RequestID: "r1",
 	}
+	f.sent = c.ResponseHeader
 	_, err := f.d.Dispatch(context.Background(), c, func(ctx context.Context, check transport.Check) (proto.Message, error) {
 		if err := check(ctx, request); err != nil {
 			return nil, err
 		}
 		f.handled = true
-		if header.Get("Authorization") != "" {
+		if !f.d.policyOf(m).public {
 			f.call = call.From(ctx)
 		}
 		return request, f.fails

@@ -1,13 +1,25 @@
 // Package dispatch is what every call goes through, whatever its protocol (law 6 of the
-// design): authenticate, authorise, validate, and account for the outcome, once, in that
-// order, driven by the options in the proto files.
+// design), once, driven by the options in the proto files. In this order:
+//
+//  1. authenticate: a system user, or a user of the instance whose host was called, by a personal
+//     access token. This needs the header alone, and is done before a body is read;
+//  2. find the instance the call is about: the one its request names, or that of the host, which is
+//     then written into the request, so that the instance stays an argument;
+//  3. refuse what is about an instance that is stopped or blocked, by its users or by host. System
+//     users who name an instance, and the System API, are never refused for that;
+//  4. authorise;
+//  5. count calls of users of the instance, and refuse them when its quota is exhausted;
+//  6. validate; then the handler runs;
+//  7. account for the outcome, and write it to the audit log.
 //
 // It owns the order and the translation of store errors into faults. It does not know how
-// a call comes in or how an answer is written (transport, which calls it), nor who may do
-// what (systemuser).
+// a call comes in or how an answer is written (transport, which calls it), who a system user is and
+// what it may (systemuser), where a host leads and whose a token is (access), how use is counted
+// (usage), nor how the audit log is kept (audit).
 //
 // It guarantees that a handler runs only for a caller who holds the permission its RPC
-// declares, with a request that keeps the rules its messages declare; that an anonymous
-// caller gets the same answer whatever it asks for (decision D2); and that an RPC that
-// declares no permission serves nobody.
+// declares, with a request that keeps the rules its messages declare; that a user of an instance
+// reaches no other, and learns nothing of another; that an anonymous caller gets the same answer
+// whatever it asks for (decision D2); that an RPC that declares no permission serves nobody; and that
+// a call of somebody we know that writes, or is refused, is written down before it can be forgotten.
 package dispatch

@@ -1,0 +1,93 @@
+package dispatch
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"castellan/internal/access"
+	"castellan/internal/api/transport"
+	"castellan/internal/ident"
+	"castellan/internal/once"
+	"castellan/internal/systemuser"
+	"castellan/internal/vault"
+)
+
+// admission is what is known of a caller before its request is.
+type admission struct {
+	policy *policy
+	// system is who calls, unless it is a user of an instance.
+	system systemuser.Caller
+	// user is the user of an instance who calls, or nil.
+	user *access.User
+}
+
+// actor is who calls, as events and the audit log record it; empty for nobody.
+func (a *admission) actor() ident.Actor {
+	if a.user != nil {
+		return ident.Actor(a.user.ID)
+	}
+	return a.system.Name
+}
+
+// Admit implements transport.Admitter: it authenticates.
+func (d *Dispatcher) Admit(ctx context.Context, c *transport.Call) error {
+	begin := time.Now()
+	a, err := d.admit(ctx, c)
+	if err != nil {
+		err = translate(err)
+		d.account(ctx, c, trace.SpanFromContext(ctx), err, time.Since(begin))
+		return err
+	}
+	c.Admission = a
+	return nil
+}
+
+// admit finds out who calls, as far as the method wants to know.
+func (d *Dispatcher) admit(ctx context.Context, c *transport.Call) (a admission, err error) {
+	if a, ok := c.Admission.(admission); ok {
+		return a, nil
+	}
+	if a.policy = d.policyOf(c.Method); a.policy.public {
+		return a, nil
+	}
+	authorization := c.Header["Authorization"]
+	if token, ok := instanceToken(authorization); ok && d.Directory != nil {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		user, err := d.Directory.ByToken(ctx, c.Host, token)
+		if err != nil {
+			return a, err
+		}
+		a.user = &user
+		return a, nil
+	}
+	a.system, err = d.Users.Authenticate(ctx, authorization)
+	return a, err
+}
+
+// instanceToken returns the personal access token of an Authorization header; ok is false when it
+// has none. What has not the form of one, or is no header as it must be, is left to the system
+// users' authentication to refuse.
+func instanceToken(authorization []string) (token vault.Token, ok bool) {
+	bearer, err := systemuser.BearerToken(authorization)
+	if err != nil {
+		return token, false
+	}
+	token, err = vault.ParseToken(bearer)
+	return token, err == nil
+}
+
+// idempotencyKey returns the caller's name for this call, or none. More than one is as bad as a bad
+// one: which of them would count?
+func idempotencyKey(header http.Header) (string, error) {
+	values, sent := header["Idempotency-Key"]
+	if !sent {
+		return "", nil
+	}
+	key := strings.Join(values, " ")
+	return key, once.CheckName(key)
+}
