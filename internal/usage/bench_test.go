@@ -6,8 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"castellan/internal/eventlog"
 	"castellan/internal/ident"
 	"castellan/internal/quota"
+	"castellan/internal/store"
+	"castellan/internal/store/storetest"
+	"castellan/internal/vault"
 )
 
 // BenchmarkAdmit is what a quota costs a call: of one instance, of ten thousand in turn, and from all
@@ -76,4 +80,41 @@ func BenchmarkAdmit(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkFlush is one tick in which a thousand instances have used their quotas.
+func BenchmarkFlush(b *testing.B) {
+	const instances = 1000
+	for _, e := range []storetest.Engine{storetest.SQLite(), storetest.Postgres()} {
+		b.Run(e.Name, func(b *testing.B) {
+			db := e.New(b).Open(b)
+			clock := ident.NewManualClock(from)
+			keys := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
+			m := New(Config{DB: db, Log: eventlog.New(db, keys, clock, quota.Noun), Clock: clock})
+			terms := make([]quota.Terms, instances)
+			err := db.Update(b.Context(), func(ctx context.Context, tx store.Tx) error {
+				for i := range terms {
+					terms[i] = quota.Terms{Quota: ident.QuotaID(fmt.Sprint("q", i)), Unit: 1, From: from, Interval: time.Hour, Amount: 1}
+					err := tx.Exec(ctx, `INSERT INTO quotas (instance_id, unit, quota_id, period_from, reset_interval, amount,
+ is_limited, notifications, sequence, created_at, changed_at) VALUES ($1, 1, $2, $3, 3600000000, 1000000000, FALSE, '[]', 1, 0, 0)`,
+						fmt.Sprint("i", i), string(terms[i].Quota), store.Micros(from))
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				for i, t := range terms {
+					m.Count(ident.InstanceID(fmt.Sprint("i", i)), t, 3)
+				}
+				if err := m.Flush(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

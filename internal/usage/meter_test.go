@@ -319,6 +319,44 @@ func TestTwoNodes(t *testing.T) {
 	})
 }
 
+// Nodes that write at the same time lose nothing, and tell each threshold once.
+func TestTwoNodesAtTheSameTime(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		const rounds, each = 20, 10
+		wish := quota.NotificationWish{Percent: 10, Repeat: true, CallURL: "https://again.example/"}
+		terms := map[ident.InstanceID]quota.Terms{
+			"1": f.quota("1", rounds*each, false, wish), "2": f.quota("2", rounds*each, false, wish),
+		}
+		var nodes sync.WaitGroup
+		for _, m := range []*Meter{f.meter, f.node(), f.node()} {
+			nodes.Go(func() {
+				for range rounds {
+					for id, t := range terms {
+						m.Count(id, t, each)
+					}
+					if err := m.Flush(f.Context()); err != nil && !errors.Is(err, store.ErrSerialization) {
+						f.Error(err)
+					}
+				}
+				for m.Flush(f.Context()) != nil && f.Context().Err() == nil {
+				}
+			})
+		}
+		nodes.Wait()
+		for id := range terms {
+			f.counts("used", int(f.used(id)), 3*rounds*each)
+			var last uint64
+			for _, d := range f.deliveries(id) {
+				if d.Due.Threshold <= last || d.Due.Threshold > 300 {
+					f.Errorf("%d%% is told after %d%%", d.Due.Threshold, last)
+				}
+				last = d.Due.Threshold
+			}
+			f.counts("the last threshold told", int(last), 300)
+		}
+	})
+}
+
 // A crash loses what was not flushed, and no more.
 func TestCrash(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
@@ -487,38 +525,42 @@ func due(id ident.InstanceID, s quota.State, n int, period time.Time, threshold,
 	}}
 }
 
-// notified checks what has been put up for delivery, and that the log of quotas says the same.
+// notified checks what has been put up for delivery.
 func (f *fixture) notified(want ...delivered) {
 	f.Helper()
 	var got []delivered
-	var logged []quota.NotificationDue
 	for _, id := range []ident.InstanceID{"1", "2"} {
-		events, err := f.log.Of(f.Context(), f.db.DB, id, eventlog.Position{}, 1000)
-		f.must(err)
-		for _, e := range events {
-			switch p := e.Payload.(type) {
-			case quota.NotificationDue:
-				logged = append(logged, p)
-			case delivery.Due:
-				d := delivered{Instance: id, URL: p.URL}
-				f.must(json.Unmarshal(p.Body, &d.Due))
-				got = append(got, d)
-				if p.Kind != "quota" || p.ContentType != "application/json" || e.Owner != string(id) || e.Actor != "castellan" {
-					f.Errorf("%+v of %s by %s", p, e.Owner, e.Actor)
-				}
-			}
-		}
+		got = append(got, f.deliveries(id)...)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.Errorf("deliveries (-want +got):\n%s", diff)
 	}
-	var told []quota.NotificationDue
-	for _, d := range got {
-		told = append(told, d.Due)
+}
+
+// deliveries are the messages an instance has put up for delivery. The log of its quotas must say the
+// same.
+func (f *fixture) deliveries(id ident.InstanceID) (all []delivered) {
+	f.Helper()
+	var logged, told []quota.NotificationDue
+	events, err := f.log.Of(f.Context(), f.db.DB, id, eventlog.Position{}, 1000)
+	f.must(err)
+	for _, e := range events {
+		switch p := e.Payload.(type) {
+		case quota.NotificationDue:
+			logged = append(logged, p)
+		case delivery.Due:
+			d := delivered{Instance: id, URL: p.URL}
+			f.must(json.Unmarshal(p.Body, &d.Due))
+			all, told = append(all, d), append(told, d.Due)
+			if p.Kind != "quota" || p.ContentType != "application/json" || e.Owner != string(id) || e.Actor != "castellan" {
+				f.Errorf("%+v of %s by %s", p, e.Owner, e.Actor)
+			}
+		}
 	}
 	if diff := cmp.Diff(logged, told); diff != "" {
 		f.Errorf("what was logged and what is told (-logged +told):\n%s", diff)
 	}
+	return all
 }
 
 // The message has the names that its receivers know (contract section 2.8).
