@@ -16,9 +16,10 @@
 // than its limits. Every URL is taken: one that cannot be called is a failure that operators see,
 // not one of the write that caused it.
 //
-// It guarantees that a message arrives at least once or that its failure is listed, and that no
-// instance keeps others waiting for long: at most [PerInstance] of the [Slots] attempts of a node
-// are of one. It may arrive more than once, which its id in the header [IDHeader] tells.
+// It guarantees that a message arrives at least once or that its failure is listed. It may arrive
+// more than once, which its id in the header [IDHeader] tells. Instances take turns, and at most
+// [PerInstance] of the [Slots] attempts of a node are of one, so that none keeps others waiting
+// because it has very many messages, or a receiver that does not answer.
 //
 // Beside it: egress (an inner ring) sends, and says what may be called; nouns such as quota
 // enqueue. What is in the messages is their business.

@@ -94,20 +94,17 @@ type key struct {
 	id       ident.DeliveryID
 }
 
-// perLook is how many deliveries a worker looks at together. Instances that have all slots they
-// may have are fewer than slots, so there is room for others.
+// perLook is how many deliveries a worker looks at together.
 const perLook = 2 * Slots
 
-// due returns deliveries of all instances that something has to be done about at now: first one
-// of each instance, then a second one of each, and so on, the longest due first. An instance with
-// very many keeps none of the others from view.
-func (s *Service) due(ctx context.Context, now time.Time) ([]key, error) {
+// due returns deliveries about which something has to be done at now, the longest due first, none
+// of them of the instances in others.
+func (s *Service) due(ctx context.Context, now time.Time, others []string) ([]key, error) {
 	keys, err := store.All(ctx, s.DB, func(row store.Scanner) (k key, err error) {
 		return k, row.Scan(&k.instance, &k.id)
-	}, `SELECT instance_id, delivery_id FROM (
- SELECT instance_id, delivery_id, next_at,
-  row_number() OVER (PARTITION BY instance_id ORDER BY next_at, delivery_id) AS turn
- FROM deliveries WHERE next_at <= $1) AS due ORDER BY turn, next_at, instance_id LIMIT $2`, store.Micros(now), perLook)
+	}, `SELECT instance_id, delivery_id FROM deliveries
+ WHERE next_at <= $1 AND NOT (`+s.DB.Dialect().InList("instance_id", "$2")+`)
+ ORDER BY next_at, instance_id, delivery_id LIMIT $3`, store.Micros(now), others, perLook)
 	if err != nil {
 		return nil, fmt.Errorf("look for deliveries: %w", err)
 	}

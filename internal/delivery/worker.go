@@ -69,7 +69,8 @@ func (w *Worker) Run(ctx context.Context, stopping <-chan struct{}) {
 	defer unsubscribe()
 	r := &run{
 		Worker: w, commits: commits, stopping: stopping,
-		busy: make(map[ident.InstanceID]int), ended: make(chan ident.InstanceID),
+		busy: make(map[ident.InstanceID]int), served: make(map[ident.InstanceID]bool),
+		ended: make(chan ident.InstanceID),
 	}
 	for !r.stops(ctx) {
 		r.wait(ctx, r.look(ctx))
@@ -88,6 +89,11 @@ type run struct {
 	sending  int                      // slots in use
 	busy     map[ident.InstanceID]int // the same, by instance
 	ended    chan ident.InstanceID    // receives when an attempt has ended
+
+	// Instances take turns. In a round each of them is served once; a round ends when nothing is
+	// due of any other.
+	served map[ident.InstanceID]bool
+	moved  bool // something was done in this round
 }
 
 // stops reports whether nothing more is to be begun.
@@ -113,11 +119,16 @@ func (r *run) look(ctx context.Context) (next time.Time) {
 	tick := r.Clock.Now().Add(Tick)
 	for r.sending < Slots && !r.stops(ctx) {
 		now := r.Clock.Now()
-		done, err := r.begin(ctx, now)
-		if err == nil && done > 0 {
+		due, err := r.Deliveries.due(ctx, now, r.others())
+		switch {
+		case err != nil:
+		case len(due) > 0:
+			if err = r.serve(ctx, due); err == nil {
+				continue
+			}
+		case r.endRound():
 			continue
-		}
-		if err == nil {
+		default:
 			next, err = r.Deliveries.nextAfter(ctx, now)
 		}
 		if err != nil && ctx.Err() == nil {
@@ -131,32 +142,58 @@ func (r *run) look(ctx context.Context) (next time.Time) {
 	return tick // what happens before is that an attempt ends
 }
 
-// begin begins attempts of what is due at now, and returns with how many deliveries something was
-// done. One that cannot be begun keeps no other from it, unless the database is not available.
-func (r *run) begin(ctx context.Context, now time.Time) (done int, err error) {
-	due, err := r.Deliveries.due(ctx, now)
-	if err != nil {
-		return 0, err
+// maxRound is how many instances a round has at most; with more that wait another one begins.
+const maxRound = 1000
+
+// others are the instances that have to wait: for the next round, or until an attempt ends.
+func (r *run) others() []string {
+	if len(r.served) >= maxRound {
+		clear(r.served)
 	}
+	others := make([]string, 0, len(r.served)+len(r.busy))
+	for instance := range r.served {
+		others = append(others, string(instance))
+	}
+	for instance, sending := range r.busy {
+		if sending == PerInstance && !r.served[instance] {
+			others = append(others, string(instance))
+		}
+	}
+	return others
+}
+
+// endRound reports whether another round is of use, and begins it.
+func (r *run) endRound() (more bool) {
+	more = r.moved && len(r.served) > 0
+	clear(r.served)
+	r.moved = false
+	return more
+}
+
+// serve does what there is to do about the first delivery of each instance, as far as there are
+// slots. One with which that fails keeps no other waiting, unless the database is not available.
+func (r *run) serve(ctx context.Context, due []key) error {
 	for _, d := range due {
 		if r.sending == Slots {
-			break
+			return nil
 		}
-		if r.busy[d.instance] == PerInstance {
+		if r.served[d.instance] {
 			continue
 		}
 		s, changed, err := r.claim(ctx, d)
 		if errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
-			return done, err
+			return err
 		}
 		if err != nil {
 			r.Logger.Warn("a delivery was not begun; trying again later", "instance", d.instance, "delivery", d.id, "error", err)
 		}
-		if changed {
-			done++
+		if err == nil && !changed {
+			continue // another node has it
 		}
+		r.served[d.instance] = true
+		r.moved = r.moved || changed
 		if s.Phase != Attempting {
-			continue // another node has it, or there is nothing to send
+			continue // there is nothing to send
 		}
 		r.sending++
 		r.busy[d.instance]++
@@ -165,7 +202,7 @@ func (r *run) begin(ctx context.Context, now time.Time) (done int, err error) {
 			r.ended <- d.instance
 		}()
 	}
-	return done, nil
+	return nil
 }
 
 // wait returns at next, when an attempt ends, after a commit but not before the pause is over, or

@@ -320,6 +320,46 @@ func TestFairness(t *testing.T) {
 	})
 }
 
+// However many messages others have for receivers that do not answer, an instance gets its turn
+// when an attempt ends, before any of them gets one more than it.
+func TestTurns(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		got, answer := make(chan string, 1000), make(chan struct{})
+		slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got <- r.Header.Get(IDHeader)
+			<-answer
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		f.Cleanup(slow.Close)
+		f.Cleanup(func() { close(answer) })
+		const others = Slots/PerInstance + 1
+		for i := range others {
+			instance := ident.InstanceID(fmt.Sprint("other ", i))
+			f.instance(instance)
+			for n := range perLook {
+				f.must(f.enqueue(instance, ident.DeliveryID(fmt.Sprint(1000*(i+1)+n)), Due{Kind: "hook", URL: slow.URL, ContentType: "text/plain"}))
+			}
+		}
+		w := f.worker()
+		w.start()
+		for range Slots {
+			<-got
+		}
+		f.clock.Advance(time.Millisecond)
+		f.instance("1")
+		f.must(f.enqueue("1", "7", Due{Kind: "hook", URL: slow.URL, ContentType: "text/plain"}))
+		for turn := 1; ; turn++ {
+			answer <- struct{}{}
+			if id := <-got; id == "7" {
+				break
+			}
+			if turn == others {
+				f.Fatalf("not among the first %d", turn)
+			}
+		}
+	})
+}
+
 // A worker that stops finishes what is under way; one that is cut off leaves it to others.
 func TestStop(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
