@@ -223,7 +223,10 @@ func (f *fixture) hidden(verb, path, body string, reads bool) {
 	f.Helper()
 	r := request{verb: verb, path: path, body: body}
 	a := f.send(r)
-	id, _, _ := strings.Cut(strings.TrimPrefix(path, "/instances/"), "/")
+	id := "404"
+	if rest, ok := strings.CutPrefix(path, "/instances/"); ok {
+		id, _, _ = strings.Cut(rest, "/")
+	}
 	text := "unable to set instance using id " + id + ": ID=QUERY-1kIjX Message=Instance not found"
 	if a.Status != http.StatusNotFound || a.Code != 5 || a.Message != text || a.ID != "" {
 		f.Errorf("%s %s: %d %s", verb, path, a.Status, a.body)
