@@ -438,11 +438,11 @@ func (b *broken) Query(ctx context.Context, sql string, args ...any) (store.Rows
 	return b.DB.Query(ctx, sql, args...)
 }
 
-func (b *broken) Get(ctx context.Context, q store.Querier, instance ident.InstanceID) (store.Sealer, error) {
+func (b *broken) Hold(ctx context.Context, tx store.Tx, d *store.Dialect, instance ident.InstanceID) (store.Sealer, error) {
 	if instance == "damaged" && b.down.Load() {
 		return nil, errors.New("the key is damaged")
 	}
-	return b.Sealers.Get(ctx, q, instance)
+	return b.Sealers.Hold(ctx, tx, d, instance)
 }
 
 // While the database is away a worker waits, and looks again.
