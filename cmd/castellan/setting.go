@@ -59,6 +59,8 @@ var settingHelp = map[string]string{
 	"keyPoolSize":      "how many RSA keys are kept ready, 0 to 1024",
 	"shutdownGrace":    "how long requests may take to finish when the server stops",
 	"egressAllowed":    "`prefixes` such as 10.1.0.0/16 of private addresses that messages may be sent to",
+	"auditReads":       "write calls that only read to the audit log too",
+	"auditRetention":   "how long entries of the audit log are kept, 0 for ever",
 	"logLevel":         "debug, info, warn or error",
 	"logFormat":        "text, json, or auto: text on a terminal",
 	"traceEndpoint":    "`URL` of an OpenTelemetry collector (OTLP over HTTP)",

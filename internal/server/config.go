@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"castellan/internal/audit"
 	"castellan/internal/egress"
 	"castellan/internal/systemuser"
 )
@@ -48,6 +49,11 @@ type Config struct {
 	// although they are private, see package egress. Whoever may choose a URL can then reach them.
 	EgressAllowed []string `yaml:"egressAllowed" env:"CASTELLAN_EGRESS_ALLOWED"`
 
+	// AuditReads writes calls that change nothing to the audit log too, not only those that are refused.
+	AuditReads bool `yaml:"auditReads" env:"CASTELLAN_AUDIT_READS"`
+	// AuditRetention is how long entries of the audit log are kept; 0: for ever.
+	AuditRetention time.Duration `yaml:"auditRetention" env:"CASTELLAN_AUDIT_RETENTION"`
+
 	// LogLevel is debug, info, warn or error. LogFormat is text, json, or auto: text on a terminal.
 	LogLevel  string `yaml:"logLevel" env:"CASTELLAN_LOG_LEVEL"`
 	LogFormat string `yaml:"logFormat" env:"CASTELLAN_LOG_FORMAT"`
@@ -66,6 +72,7 @@ func Defaults() Config {
 		MasterKeyFile:  "castellan-data/master.key",
 		KeyPoolSize:    16,
 		ShutdownGrace:  10 * time.Second,
+		AuditRetention: audit.Retention,
 		LogLevel:       "info",
 		LogFormat:      "auto",
 	}
@@ -109,6 +116,9 @@ func (c Config) Validate() error {
 		if _, err := egress.ParseAllowed([]string{prefix}); err != nil {
 			bad("egressAllowed", "%v", err)
 		}
+	}
+	if c.AuditRetention < 0 {
+		bad("auditRetention", "must not be negative")
 	}
 	if _, err := c.Level(); err != nil {
 		bad("logLevel", "must be debug, info, warn or error, not %q", c.LogLevel)

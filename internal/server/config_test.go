@@ -14,7 +14,7 @@ func TestDefaultsAreValid(t *testing.T) {
 func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	c := Config{
 		Listen: "nowhere", DatabaseURL: "mysql://u:secret@h/d", DatabaseMaxConns: -1, ExternalDomain: "Not a domain",
-		ExternalPort: 70000, TLSCertFile: "cert.pem", KeyPoolSize: 5000, ShutdownGrace: -1,
+		ExternalPort: 70000, TLSCertFile: "cert.pem", KeyPoolSize: 5000, ShutdownGrace: -1, AuditRetention: -1,
 		LogLevel: "loud", LogFormat: "xml", TraceEndpoint: "collector:4318",
 		EgressAllowed: []string{"10.0.0.1"},
 	}
@@ -24,7 +24,7 @@ func TestEveryFaultIsReportedAtOnce(t *testing.T) {
 	}
 	for _, setting := range []string{
 		"listen", "databaseURL", "databaseMaxConns", "externalDomain", "externalPort", "masterKeyFile",
-		"tlsCertFile", "keyPoolSize", "shutdownGrace", "logLevel", "logFormat", "traceEndpoint",
+		"tlsCertFile", "keyPoolSize", "shutdownGrace", "auditRetention", "logLevel", "logFormat", "traceEndpoint",
 		"egressAllowed",
 	} {
 		if !strings.Contains(err.Error(), setting) {

@@ -19,12 +19,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"castellan/internal/access"
 	"castellan/internal/api/dispatch"
 	"castellan/internal/api/health"
 	"castellan/internal/api/instances"
 	"castellan/internal/api/system"
 	"castellan/internal/api/transport"
 	"castellan/internal/app"
+	"castellan/internal/audit"
 	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
 	"castellan/internal/feature"
@@ -63,6 +65,7 @@ type Server struct {
 	meter    *usage.Meter
 	users    *systemuser.Registry
 	once     *once.Book
+	audit    *audit.Log
 	keys     *vault.KeyPool
 	sender   *delivery.Worker
 	sent     chan struct{} // closed when sender has ended
@@ -206,10 +209,16 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 	if s.sender, err = newSender(cfg, deliveries, clock, s.log, metrics); err != nil {
 		return err
 	}
+	if s.audit, err = newAudit(cfg, s.db, clock, s.log, metrics); err != nil {
+		return err
+	}
 	calls := transport.New(transport.Config{
 		Logger: s.log,
 		Dispatcher: &dispatch.Dispatcher{
 			Users:          s.users,
+			Directory:      &access.Directory{DB: s.db, Clock: clock, ExternalDomain: cfg.ExternalDomain, Secure: cfg.ExternalSecure},
+			Audit:          s.audit,
+			AuditReads:     cfg.AuditReads,
 			Logger:         s.log,
 			Metrics:        dispatch.NewMetrics(metrics),
 			PublicServices: []string{health.ServiceName},
@@ -285,7 +294,7 @@ func (s *Server) Reload(users []systemuser.Config) error {
 }
 
 const (
-	// sweepInterval is how often answers past their window are forgotten.
+	// sweepInterval is how often answers past their window are forgotten, and entries of the audit log.
 	sweepInterval = 10 * time.Minute
 	// reclaimInterval is how often a node looks for what other nodes, or it itself before it was
 	// restarted, have not reclaimed of removed instances.
@@ -367,6 +376,7 @@ func (s *Server) work(ctx context.Context) {
 			s.log.Warn("the use of quotas was not written; trying again", "error", err)
 		})
 	})
+	tasks.Go(func() { s.runAudit(ctx) })
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	var rest quiet
@@ -385,6 +395,7 @@ func (s *Server) work(ctx context.Context) {
 			if err := s.once.Sweep(ctx, s.db); err != nil && !errors.Is(err, context.Canceled) {
 				s.log.Warn("kept answers were not swept; trying again later", "error", err)
 			}
+			s.sweepAudit(ctx)
 		}
 	}
 }

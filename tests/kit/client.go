@@ -1,11 +1,13 @@
 package kit
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,6 +36,7 @@ type Client struct {
 	HTTP *http.Client
 
 	tls  *tls.Config
+	addr string // of the node, when URL has another host; empty: that of URL
 	mu   sync.Mutex
 	conn *grpc.ClientConn
 }
@@ -47,6 +50,21 @@ func NewClient(t testing.TB, url string) *Client {
 	}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// At returns a client of the same node that calls it by another host, without TLS.
+func (c *Client) At(t testing.TB, host string) *Client {
+	t.Helper()
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Scheme != "http" {
+		t.Fatalf("%s cannot be called by another host: %v", c.URL, err)
+	}
+	other := NewClient(t, "http://"+host)
+	other.addr = u.Host
+	other.HTTP.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, other.addr)
+	}
+	return other
 }
 
 // H2C returns an HTTP client that speaks HTTP/2 without TLS, by prior knowledge.
@@ -71,7 +89,8 @@ func (c *Client) GRPC() (*grpc.ClientConn, error) {
 	if u.Scheme == "https" {
 		secure = credentials.NewTLS(c.tls)
 	}
-	c.conn, err = grpc.NewClient("passthrough:///"+u.Host, grpc.WithTransportCredentials(secure))
+	c.conn, err = grpc.NewClient("passthrough:///"+cmp.Or(c.addr, u.Host), grpc.WithTransportCredentials(secure),
+		grpc.WithAuthority(u.Host))
 	return c.conn, err
 }
 

@@ -33,11 +33,15 @@ var listTables = map[string]string{
 	"postgres": `SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()`,
 }
 
-// Counts returns how many rows each table of the database has, whatever tables there are.
+// Counts returns how many rows each table of the database has, whatever tables there are. The audit
+// log is left out: that a call is written down, soon after it, is no change by it.
 func Counts(t testing.TB, db store.DB) map[string]int64 {
 	t.Helper()
 	counts := make(map[string]int64)
 	for _, table := range Column[string](t, db, listTables[db.Dialect().Name]) {
+		if table == "audit_log" {
+			continue
+		}
 		counts[table] = Column[int64](t, db, `SELECT count(*) FROM "`+table+`"`)[0]
 	}
 	if len(counts) < 10 {
