@@ -1,0 +1,202 @@
+package isolation
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"castellan/tests/kit"
+)
+
+// TestEveryRPCHasACase: what the program serves is in the matrix, and every field that names
+// something can be filled with what a target has.
+func TestEveryRPCHasACase(t *testing.T) {
+	t.Parallel()
+	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
+		w := newWorld(t, b)
+		if want, got := w.served(), slices.Sorted(maps.Keys(cases)); !slices.Equal(want, got) {
+			t.Errorf("the program serves\n%s\nand there are cases for\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"))
+		}
+		for _, full := range slices.Sorted(maps.Keys(cases)) {
+			for _, path := range Names(method(t, full).Input()) {
+				if _, err := value(w.theirs, path); err != nil {
+					t.Errorf("%s, field %s: %v", full, path, err)
+				}
+			}
+		}
+	})
+}
+
+// value is what a target has for a field.
+func value(t Target, path Path) (string, error) {
+	name := string(path.last().Name())
+	for _, known := range []string{"trusted_domain", "instance_id", "user_id", "org_id", "domain"} {
+		if name == known || name == known+"s" {
+			return t[known], nil
+		}
+	}
+	if other, ok := synonyms[path.String()]; ok {
+		return t[other], nil
+	}
+	if other, ok := synonyms[name]; ok {
+		return t[other], nil
+	}
+	return "", fmt.Errorf("nobody has said what of a target %s names", path)
+}
+
+// synonyms say what of a target a field names, by its path or its name.
+var synonyms = map[string]string{
+	"custom_domain":             "domain",
+	"queries.id_query.ids":      "instance_id",
+	"filters.in_ids_filter.ids": "instance_id",
+}
+
+// TestMatrix calls everything as everyone about an instance that is not theirs: nothing of it is
+// read, changed or confirmed to exist.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
+		w := newWorld(t, b)
+		before := w.state(w.theirs)
+		for _, full := range slices.Sorted(maps.Keys(cases)) {
+			c := cases[full]
+			if c.kind == public {
+				continue
+			}
+			w.control(full, c)
+			for _, who := range w.callers {
+				w.foreign(full, c, who)
+				w.byHost(full, c, who)
+				w.mixed(full, c, who)
+			}
+			w.mixed(full, c, w.operator())
+			w.checkState(full, w.theirs, before)
+		}
+	})
+}
+
+// control: the request is a good one, so that a refusal is one of the caller.
+func (w *world) control(full string, c case_) {
+	w.Helper()
+	if a := w.call(w.operator(), full, c.request(w.target("Control"))); a.code != codes.OK && !absent[full] {
+		w.Errorf("%s by the operator: %v", full, a)
+	}
+}
+
+// absent are calls about something the targets do not have, which answer NotFound to who may make them.
+var absent = map[string]bool{}
+
+// refused reports whether an answer is that to a caller who may not make the call.
+func refused(a answer) bool {
+	return a.code == codes.Unauthenticated || a.code == codes.PermissionDenied
+}
+
+// foreign: a call about their instance is refused, in the very words in which one about nothing is.
+func (w *world) foreign(full string, c case_, who caller) {
+	w.Helper()
+	request := c.request(w.theirs)
+	a := w.call(who, full, request)
+	if !refused(a) {
+		w.Errorf("%s about theirs by %s: %v", full, who.name, a)
+	}
+	if nothing := w.call(who, full, c.request(w.nothing)); nothing != a {
+		w.Errorf("%s by %s about theirs is answered %v, about nothing %v", full, who.name, a, nothing)
+	}
+	w.silent(full, who, a.text, request)
+	if status, text, ok := w.rest(who, full, request); ok {
+		if status != http.StatusUnauthorized && status != http.StatusForbidden {
+			w.Errorf("%s over REST about theirs by %s: %d %s", full, who.name, status, text)
+		}
+		w.silent(full, who, text, request)
+	}
+}
+
+// byHost: so is a call that leaves it to the host which instance is meant.
+func (w *world) byHost(full string, c case_, who caller) {
+	w.Helper()
+	request := c.request(w.theirs)
+	f := request.ProtoReflect().Descriptor().Fields().ByName("instance_id")
+	if f == nil || who.host != w.theirs["domain"] {
+		return
+	}
+	request.ProtoReflect().Clear(f)
+	a := w.call(who, full, request)
+	if !refused(a) {
+		w.Errorf("%s at their host by %s: %v", full, who.name, a)
+	}
+	w.silent(full, who, a.text, request)
+}
+
+// mixed: a call about ours, or about all, in which one other field names something of theirs, shows
+// nothing of theirs; that it changes nothing is checked by the one who calls mixed.
+func (w *world) mixed(full string, c case_, who caller) {
+	w.Helper()
+	for _, path := range Names(method(w, full).Input()) {
+		theirs, err := value(w.theirs, path)
+		if err != nil {
+			w.Fatal(err)
+		}
+		aboutThem := theirs == w.theirs["instance_id"]
+		if who.name == "the operator" && (aboutThem || c.kind == system) {
+			continue // may see and change all instances
+		}
+		request := c.request(w.ours)
+		Set(request, path, theirs)
+		a := w.call(who, full, request)
+		if (aboutThem || !who.member || c.kind == system) && !refused(a) {
+			w.Errorf("%s about ours with their %s by %s: %v", full, path, who.name, a)
+		}
+		w.silent(full, who, a.text, request)
+	}
+}
+
+// silent fails the test when an answer shows more of their instance than the caller knew.
+func (w *world) silent(full string, who caller, text string, sent proto.Message) {
+	w.Helper()
+	for _, secret := range w.secrets(w.theirs, sent) {
+		if strings.Contains(text, secret) {
+			w.Errorf("%s by %s shows %q: %q", full, who.name, secret, text)
+		}
+	}
+}
+
+var variable = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// restOf maps a request to REST; found is false for a method without a rule.
+func restOf(t testing.TB, d protoreflect.MethodDescriptor, in proto.Message) (verb, path, body string, found bool) {
+	t.Helper()
+	rule, ok := proto.GetExtension(d.Options(), annotations.E_Http).(*annotations.HttpRule)
+	if !ok || rule.GetPattern() == nil {
+		return "", "", "", false
+	}
+	for try, p := range map[string]string{
+		http.MethodGet: rule.GetGet(), http.MethodPost: rule.GetPost(), http.MethodPut: rule.GetPut(), http.MethodDelete: rule.GetDelete(),
+	} {
+		if p != "" {
+			verb, path = try, p
+		}
+	}
+	m := in.ProtoReflect()
+	path = variable.ReplaceAllStringFunc(path, func(v string) string {
+		return url.PathEscape(fmt.Sprint(m.Get(m.Descriptor().Fields().ByName(protoreflect.Name(strings.Trim(v, "{}")))).Interface()))
+	})
+	if rule.GetBody() == "" {
+		return verb, path, "", true
+	}
+	text, err := protojson.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return verb, path, string(text), true
+}
