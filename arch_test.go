@@ -37,12 +37,15 @@ var rings = []struct {
 	{"4 what needs several nouns", []string{"internal/provision", "internal/roster", "internal/usage", "internal/access"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},
 	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system", "internal/api/instances"}},
+	{"6 the command line: terminal and files", []string{"internal/terminal", "internal/files"}},
+	{"6 the command line: clients of the API", []string{"internal/client"}},
+	{"6 the command line: commands", []string{"internal/command"}},
 	{"6 composition", []string{"internal/server"}},
 	{"7 the program", []string{"cmd/castellan"}},
 }
 
 // support are packages for tests; nothing that is shipped imports them.
-var support = []string{"internal/store/storetest", "internal/eventlog/logtest"}
+var support = []string{"internal/store/storetest", "internal/eventlog/logtest", "internal/terminal/terminaltest"}
 
 // apart are trees outside the rings: generated code, which the wire and what is around it
 // may import; tools, benchmarks and black-box tests, which import what they look at.

@@ -14,8 +14,10 @@ import (
 	"github.com/caarlos0/env/v11"
 	"go.yaml.in/yaml/v3"
 
+	"castellan/internal/files"
 	"castellan/internal/server"
 	"castellan/internal/systemuser"
+	"castellan/internal/terminal"
 )
 
 // configEnv names the configuration file.
@@ -55,7 +57,7 @@ func (e configError) Error() string {
 }
 
 // load lays the sources over base, flags over environment over file, and returns every fault
-// at once, as one usageError.
+// at once, as one [terminal.Usage] error.
 func (s sources) load(base server.Config) (configuration, error) {
 	c := configuration{Config: base, given: make(map[string]string)}
 	var faults []error
@@ -71,7 +73,7 @@ func (s sources) load(base server.Config) (configuration, error) {
 		faults = append(faults, c.rename(fault))
 	}
 	if len(faults) > 0 {
-		return configuration{}, usageError{configError(faults)}
+		return configuration{}, terminal.Usage(configError(faults))
 	}
 	c.warnings = unknownVariables(s.environ)
 	return c, nil
@@ -156,7 +158,7 @@ func (s sources) file() (path, givenBy string) {
 
 // applyFile reads the configuration file that givenBy names.
 func (c *configuration) applyFile(path, givenBy string) (faults []error) {
-	text, err := readFile(path, maxConfigFile)
+	text, err := files.Read(path, maxConfigFile)
 	if err != nil {
 		return []error{fmt.Errorf("%s: %w", givenBy, err)}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +9,8 @@ import (
 
 	"castellan/internal/server"
 	"castellan/internal/systemuser"
+	"castellan/internal/terminal"
+	"castellan/internal/terminal/terminaltest"
 )
 
 // write puts a file into a directory of its own.
@@ -75,14 +76,14 @@ systemUsers:
 func TestAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	file := write(t, "c.yaml", "lisen: x\nkeyPoolSize: many\nexternalDomain: UPPER\nlogFormat: xml\n")
-	got := runner{environ: map[string]string{
+	got := castellanIn(map[string]string{
 		configEnv: file, "CASTELLAN_EXTERNAL_PORT": "abc", "CASTELLAN_SYSTEM_USERS": "nobody",
 		"CASTELLAN_DATABASE_URL": "mysql://u:hunter2@db/x", "CASTELLAN_LISTEN": "8080",
-	}}.run(t, "serve", "--external-secure=maybe", "--log-level", "loud", "--shutdown-grace", "5")
-	if got.code != exitUsage {
-		t.Errorf("code %d", got.code)
+	}).Run(t, "serve", "--external-secure=maybe", "--log-level", "loud", "--shutdown-grace", "5")
+	if got.Code != terminal.ExitUsage {
+		t.Errorf("code %d", got.Code)
 	}
-	contains(t, got.stderr, "the configuration has 11 faults:\n",
+	terminaltest.Contains(t, got.Err, "the configuration has 11 faults:\n",
 		file+`:1: unknown setting "lisen"; did you mean listen?`,
 		file+`:2: keyPoolSize: must be a whole number, not "many"`,
 		file+`:3: externalDomain: must be a domain name`,
@@ -95,7 +96,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		`--log-level: must be debug, info, warn or error, not "loud"`,
 		`--shutdown-grace: must be a duration such as 10s or 1m30s, not "5"`,
 	)
-	if strings.Contains(got.stderr, "hunter2") {
+	if strings.Contains(got.Err, "hunter2") {
 		t.Error("the password of the database is shown")
 	}
 }
@@ -133,7 +134,7 @@ func TestSystemUserFaultsNameTheirSource(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	contains(t, err.Error(), `CASTELLAN_SYSTEM_USERS: system user "ops": path: `)
+	terminaltest.Contains(t, err.Error(), `CASTELLAN_SYSTEM_USERS: system user "ops": path: `)
 }
 
 func TestConfigFileFaults(t *testing.T) {
@@ -155,10 +156,10 @@ func TestConfigFileFaults(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			if !errors.As(err, new(usageError)) {
+			if !terminal.IsUsage(err) {
 				t.Errorf("%T is no usage error", err)
 			}
-			contains(t, err.Error(), c.want)
+			terminaltest.Contains(t, err.Error(), c.want)
 		})
 	}
 	_, err := sources{flags: map[string]string{"config": "/no/such/file"}}.load(server.Defaults())

@@ -16,8 +16,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"castellan/internal/client"
+	"castellan/internal/files"
 	"castellan/internal/server"
 	"castellan/internal/systemuser"
+	"castellan/internal/terminal"
 )
 
 // devDataDir is where castellan dev keeps everything, unless told otherwise.
@@ -46,14 +49,14 @@ through the API. It prints how to call the server. The next start finds everythi
 The settings of 'castellan serve' apply here too; the external port follows --listen.`,
 		Example: `  castellan dev
   castellan dev --data /tmp/try --listen 127.0.0.1:9090`,
-		Args: arguments(),
+		Args: terminal.Arguments(),
 	}
 	dir := cmd.Flags().String("data", devDataDir, "`directory` for all data; created when missing")
 	must(cmd.MarkFlagDirname("data"))
 	shown := server.Defaults()
 	shown.DatabaseURL, shown.MasterKeyFile, shown.ExternalPort = "", "", 0 // follow --data and --listen
 	addSettings(cmd, shown)
-	cmd.RunE = p.do(func(ctx context.Context, _ []string) error {
+	cmd.RunE = p.Do(func(ctx context.Context, _ []string) error {
 		return p.dev(ctx, *dir, p.sourcesOf(cmd))
 	})
 	return cmd
@@ -94,24 +97,24 @@ func (p *program) welcome(ctx context.Context, d devData, c configuration, addr 
 		return err
 	}
 	issuer := systemuser.Issuer(c.ExternalSecure, c.ExternalDomain, c.ExternalPort)
-	id := identity{key: d.path(devKeyFile), user: devUser, audience: issuer}
+	id := client.Identity{Key: d.path(devKeyFile), User: devUser, Audience: issuer}
 	domain := c.ExternalDomain
 	if _, err := netip.ParseAddr(domain); err == nil {
 		log.Warn("the external domain is an IP address, which cannot be the domain of an instance; the first one has a generated domain only",
 			"address", domain)
 		domain = ""
 	}
-	first := firstInstance{data: d, domain: domain, log: log, client: &client{
+	first := firstInstance{
+		data: d, domain: domain, log: log,
 		// Without a proxy: the server is this process.
-		http: newHTTPClient(&http.Transport{}), base: local, timeout: 30 * time.Second,
-		token: func() (string, error) { return id.mint(p.clock.Now(), callLifetime) },
-	}}
+		client: client.New(local, &http.Transport{}, 30*time.Second, id.Tokens(p.Clock)),
+	}
 	made, instance, err := first.ensure(ctx)
 	if err != nil {
 		return fmt.Errorf("the first instance: %w", err)
 	}
 	g := greeting{url: issuer, local: local, id: id, made: made, instance: instance, ownerKey: d.path(devOwnerKey), executable: p.executable}
-	_, err = io.WriteString(p.stdout, g.String())
+	_, err = io.WriteString(p.Out, g.String())
 	return err
 }
 
@@ -141,10 +144,10 @@ func openDevData(dir string) (devData, error) {
 		return d, err
 	}
 	// The private half comes last: where it is, the public one is too.
-	if err := replaceFile(d.path(devPublicFile), public); err != nil {
+	if err := files.Replace(d.path(devPublicFile), public); err != nil {
 		return d, err
 	}
-	return d, replaceFile(d.path(devKeyFile), private)
+	return d, files.Replace(d.path(devKeyFile), private)
 }
 
 // configure returns the configuration of a server on the directory.
@@ -157,7 +160,7 @@ func (d devData) configure(from sources) (configuration, error) {
 		return c, err
 	}
 	if c.TLSCertFile != "" {
-		return c, usagef("%s: not with castellan dev, which speaks plain HTTP; take castellan serve", c.given["tlsCertFile"])
+		return c, terminal.Usagef("%s: not with castellan dev, which speaks plain HTTP; take castellan serve", c.given["tlsCertFile"])
 	}
 	if c.Listen, err = fixPort(c.Listen); err != nil {
 		return c, err
@@ -168,7 +171,7 @@ func (d devData) configure(from sources) (configuration, error) {
 			return c, err // unreachable: load has checked it
 		}
 		if c.ExternalPort, err = net.LookupPort("tcp", port); err != nil {
-			return c, usagef("%s: %v", c.given["listen"], err)
+			return c, terminal.Usagef("%s: %v", c.given["listen"], err)
 		}
 	}
 	c.SystemUsers = append(c.SystemUsers, systemuser.Config{Name: devUser, Path: d.path(devPublicFile)})

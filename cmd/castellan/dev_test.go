@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,54 +18,49 @@ import (
 	"connectrpc.com/connect"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
+	"castellan/internal/client"
 	"castellan/internal/systemuser"
+	"castellan/internal/terminal"
+	"castellan/internal/terminal/terminaltest"
 )
 
 // greeted is the end of what castellan dev prints.
 const greeted = "Ctrl-C stops the server.\n"
 
 // startDev runs castellan dev on a free port.
-func startDev(t *testing.T, dir string) *process {
+func startDev(t *testing.T, dir string) *terminaltest.Process {
 	t.Helper()
-	return runner{}.start(t, greeted, "dev", "--data", dir, "--listen", "127.0.0.1:0", "--key-pool-size", "0")
+	return castellan().Start(t, greeted, "dev", "--data", dir, "--listen", "127.0.0.1:0", "--key-pool-size", "0")
 }
 
 // value returns what castellan dev has printed in the row called name.
-func (p *process) value(t *testing.T, name string) string {
+func value(t *testing.T, p *terminaltest.Process, name string) string {
 	t.Helper()
-	m := regexp.MustCompile(`(?m)^` + name + ` +(.*)$`).FindStringSubmatch(p.printed)
+	m := regexp.MustCompile(`(?m)^` + name + ` +(.*)$`).FindStringSubmatch(p.Printed)
 	if m == nil {
-		t.Fatalf("no %s in:\n%s", name, p.printed)
+		t.Fatalf("no %s in:\n%s", name, p.Printed)
 	}
 	return m[1]
-}
-
-// client returns a runner whose commands call the server of p.
-func (p *process) client(t *testing.T) runner {
-	t.Helper()
-	return runner{environ: map[string]string{
-		serverEnv: p.value(t, "URL"), keyEnv: p.value(t, "System key"), userEnv: p.value(t, "System user"),
-	}}
 }
 
 func TestDevStartsTwice(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "it's data") // the commands printed must be quoted well
 	first := startDev(t, dir)
-	id, token := first.value(t, "Instance"), first.value(t, "Owner's token")
-	contains(t, first.printed, " (Castellan)\n", "localhost (primary)\n", ".localhost (generated)\n")
-	contains(t, first.stderr.String(), `"msg":"listening"`, `"engine":"sqlite"`)
-	if strings.Contains(first.stderr.String(), token) {
+	id, token := value(t, first, "Instance"), value(t, first, "Owner's token")
+	terminaltest.Contains(t, first.Printed, " (Castellan)\n", "localhost (primary)\n", ".localhost (generated)\n")
+	terminaltest.Contains(t, first.Err.String(), `"msg":"listening"`, `"engine":"sqlite"`)
+	if strings.Contains(first.Err.String(), token) {
 		t.Error("the token is in the log")
 	}
-	if code := first.stop(); code != exitOK {
+	if code := first.Stop(); code != terminal.ExitOK {
 		t.Errorf("code %d", code)
 	}
-	modes(t, dir, map[string]os.FileMode{
+	terminaltest.Modes(t, dir, map[string]os.FileMode{
 		".": 0o700, devKeyFile: 0o600, devMasterKey: 0o600, devDatabase: 0o600, devAnswerFile: 0o600, devOwnerKey: 0o600,
 	})
 	var key struct{ Type, KeyID, UserID, Key string }
-	text, err := os.ReadFile(first.value(t, "Owner's key"))
+	text, err := os.ReadFile(value(t, first, "Owner's key"))
 	if err == nil {
 		err = json.Unmarshal(text, &key)
 	}
@@ -73,24 +69,11 @@ func TestDevStartsTwice(t *testing.T) {
 	}
 
 	second := startDev(t, dir)
-	if got := second.value(t, "Instance"); got != id {
+	if got := value(t, second, "Instance"); got != id {
 		t.Errorf("instance %s, then %s", id, got)
 	}
-	if got := second.value(t, "Owner's token"); got != token {
+	if got := value(t, second, "Owner's token"); got != token {
 		t.Error("the token has changed")
-	}
-}
-
-// modes fails unless the files have the modes.
-func modes(t *testing.T, dir string, want map[string]os.FileMode) {
-	t.Helper()
-	for name, mode := range want {
-		info, err := os.Stat(filepath.Join(dir, name))
-		if err != nil {
-			t.Error(err)
-		} else if info.Mode().Perm() != mode {
-			t.Errorf("%s has mode %o, not %o", name, info.Mode().Perm(), mode)
-		}
 	}
 }
 
@@ -102,13 +85,13 @@ func TestDevPrintsCommandsThatWork(t *testing.T) {
 	}
 	dev := startDev(t, filepath.Join(t.TempDir(), "it's $data"))
 	var lines []string
-	for line := range strings.Lines(dev.printed) {
+	for line := range strings.Lines(dev.Printed) {
 		if strings.HasPrefix(line, "curl ") {
 			lines = append(lines, strings.TrimSpace(line))
 		}
 	}
 	if len(lines) != 2 {
-		t.Fatalf("%d commands in:\n%s", len(lines), dev.printed)
+		t.Fatalf("%d commands in:\n%s", len(lines), dev.Printed)
 	}
 	shell := func(line string) []byte {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
@@ -125,8 +108,8 @@ func TestDevPrintsCommandsThatWork(t *testing.T) {
 			t.Fatalf("%s:\n%s", line, out)
 		}
 	}
-	own := regexp.MustCompile(`(?m)^.* instance get .*$`).FindString(dev.printed)
-	contains(t, string(shell(own)), "Name      Castellan\n", "State     running\n")
+	own := regexp.MustCompile(`(?m)^.* instance get .*$`).FindString(dev.Printed)
+	terminaltest.Contains(t, string(shell(own)), "Name      Castellan\n", "State     running\n")
 	if answers[0]["instanceId"] == nil || answers[0]["pat"] == nil || answers[0]["machineKey"] == nil {
 		t.Errorf("create: %v", answers[0])
 	}
@@ -141,8 +124,8 @@ func TestDevRepairs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := startDev(t, dir)
-	id, token := first.value(t, "Instance"), first.value(t, "Owner's token")
-	first.stop()
+	id, token := value(t, first, "Instance"), value(t, first, "Owner's token")
+	first.Stop()
 
 	for _, name := range []string{devAnswerFile, devOwnerKey} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
@@ -150,11 +133,11 @@ func TestDevRepairs(t *testing.T) {
 		}
 	}
 	second := startDev(t, dir)
-	if second.value(t, "Instance") != id || second.value(t, "Owner's token") != token {
-		t.Errorf("another instance after the answer was lost:\n%s", second.printed)
+	if value(t, second, "Instance") != id || value(t, second, "Owner's token") != token {
+		t.Errorf("another instance after the answer was lost:\n%s", second.Printed)
 	}
-	modes(t, dir, map[string]os.FileMode{devAnswerFile: 0o600, devOwnerKey: 0o600})
-	second.stop()
+	terminaltest.Modes(t, dir, map[string]os.FileMode{devAnswerFile: 0o600, devOwnerKey: 0o600})
+	second.Stop()
 
 	files, err := filepath.Glob(filepath.Join(dir, devDatabase+"*"))
 	if err != nil || len(files) == 0 {
@@ -166,20 +149,20 @@ func TestDevRepairs(t *testing.T) {
 		}
 	}
 	third := startDev(t, dir)
-	if third.value(t, "Instance") == id {
+	if value(t, third, "Instance") == id {
 		t.Error("the instance is still there without its database")
 	}
-	contains(t, third.stderr.String(), "the first instance is gone")
-	third.stop()
+	terminaltest.Contains(t, third.Err.String(), "the first instance is gone")
+	third.Stop()
 
 	if err := os.WriteFile(filepath.Join(dir, devAnswerFile), []byte(`{"pat":"secret`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := runner{}.run(t, "dev", "--data", dir, "--listen", "127.0.0.1:0")
-	if got.code != exitFailure || strings.Contains(got.stderr, "secret") {
-		t.Errorf("code %d, %s", got.code, got.stderr)
+	got := castellan().Run(t, "dev", "--data", dir, "--listen", "127.0.0.1:0")
+	if got.Code != terminal.ExitFailure || strings.Contains(got.Err, "secret") {
+		t.Errorf("code %d, %s", got.Code, got.Err)
 	}
-	contains(t, got.stderr, devAnswerFile+" is not what castellan dev has written")
+	terminaltest.Contains(t, got.Err, devAnswerFile+" is not what castellan dev has written")
 }
 
 // When the answer is too old to be had again, or what it made is gone, there still is an
@@ -192,7 +175,7 @@ func TestFirstInstanceWithoutItsAnswer(t *testing.T) {
 	mux.Handle(systemv1.SystemService_CreateInstance_FullMethodName, connect.NewUnaryHandler(
 		systemv1.SystemService_CreateInstance_FullMethodName,
 		func(_ context.Context, r *connect.Request[systemv1.CreateInstanceRequest]) (*connect.Response[systemv1.CreateInstanceResponse], error) {
-			calls = append(calls, r.Header().Get(idempotencyKey)+" "+r.Msg.GetCustomDomain())
+			calls = append(calls, r.Header().Get("Idempotency-Key")+" "+r.Msg.GetCustomDomain())
 			if code := answers[len(calls)-1]; code != 0 {
 				return nil, connect.NewError(code, nil)
 			}
@@ -200,10 +183,11 @@ func TestFirstInstanceWithoutItsAnswer(t *testing.T) {
 		}))
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	program := runner{}.program(&syncBuffer{}, &syncBuffer{})
-	first := firstInstance{domain: "localhost", log: program.logger(configuration{}), client: &client{
-		http: server.Client(), base: server.URL, timeout: time.Minute, token: func() (string, error) { return "x", nil },
-	}}
+	program := programOn(castellan().Terminal(io.Discard, io.Discard))
+	first := firstInstance{
+		domain: "localhost", log: program.logger(configuration{}),
+		client: client.New(server.URL, server.Client().Transport, time.Minute, func() (string, error) { return "x", nil }),
+	}
 	for range 2 {
 		if made, err := first.create(t.Context()); err != nil || made.GetInstanceId() != "1" {
 			t.Fatalf("%v, %v", made, err)
@@ -221,10 +205,10 @@ func TestFirstInstanceWithoutItsAnswer(t *testing.T) {
 // A server that is reached by an address has a first instance all the same.
 func TestDevAtAnAddress(t *testing.T) {
 	t.Parallel()
-	dev := runner{}.start(t, greeted, "dev", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--key-pool-size", "0",
+	dev := castellan().Start(t, greeted, "dev", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--key-pool-size", "0",
 		"--external-domain", "127.0.0.1")
-	contains(t, dev.printed, "URL            http://127.0.0.1:", " (primary, generated)\n")
-	contains(t, dev.stderr.String(), "the external domain is an IP address")
+	terminaltest.Contains(t, dev.Printed, "URL            http://127.0.0.1:", " (primary, generated)\n")
+	terminaltest.Contains(t, dev.Err.String(), "the external domain is an IP address")
 }
 
 func TestPortTaken(t *testing.T) {
@@ -239,11 +223,11 @@ func TestPortTaken(t *testing.T) {
 		{"dev", "--data", dir},
 		{"serve", "--database-url", "sqlite://" + filepath.Join(dir, "c.db"), "--master-key-file", filepath.Join(dir, "k")},
 	} {
-		got := runner{}.run(t, append(args, "--listen", address)...)
-		if got.code != exitFailure {
-			t.Errorf("code %d", got.code)
+		got := castellan().Run(t, append(args, "--listen", address)...)
+		if got.Code != terminal.ExitFailure {
+			t.Errorf("code %d", got.Code)
 		}
-		contains(t, got.stderr, address+" is in use by another program; choose another address with --listen or CASTELLAN_LISTEN")
+		terminaltest.Contains(t, got.Err, address+" is in use by another program; choose another address with --listen or CASTELLAN_LISTEN")
 	}
 }
 
@@ -278,153 +262,12 @@ func TestDevConfiguration(t *testing.T) {
 	}
 }
 
-func TestInstanceCommands(t *testing.T) {
-	t.Parallel()
-	dev := startDev(t, t.TempDir())
-	cli := dev.client(t)
-	keyFile := filepath.Join(t.TempDir(), "owner.json")
-	create := []string{"instance", "create", "Blåbær & Søn", "--domain", "Berry.Example", "--machine-user", "owner",
-		"--pat", "--machine-key-file", keyFile, "--machine-key-expires", "720h", "--idempotency-key", "once"}
-
-	table := cli.succeed(t, create...)
-	id := regexp.MustCompile(`(?m)^Instance +(\d+)$`).FindStringSubmatch(table)
-	if id == nil {
-		t.Fatalf("no id in:\n%s", table)
-	}
-	contains(t, table, "Organization  ", "Created       20", "Token         ", "Machine key   "+keyFile)
-	modes(t, filepath.Dir(keyFile), map[string]os.FileMode{"owner.json": 0o600})
-	var key struct{ Type, UserID string }
-	if text, err := os.ReadFile(keyFile); err != nil || json.Unmarshal(text, &key) != nil || key.Type != "serviceaccount" {
-		t.Errorf("the key file holds %s (%v)", text, err)
-	}
-
-	contains(t, cli.succeed(t, "instance", "get", id[1]),
-		"Instance  "+id[1]+"\n", "Name      Blåbær & Søn\n", "State     running\n", "Domain    berry.example (primary)\n", " (generated)\n")
-	var got systemv1Get
-	if err := json.Unmarshal([]byte(cli.succeed(t, "instance", "get", id[1], "-o", "json")), &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.Instance.ID != id[1] || got.Instance.State != "STATE_RUNNING" || len(got.Instance.Domains) != 2 {
-		t.Errorf("got %+v", got)
-	}
-
-	refused := cli.run(t, create...)
-	contains(t, refused.stderr, "--machine-key-file: open "+keyFile) // never overwritten
-	if refused.code != exitFailure {
-		t.Errorf("code %d", refused.code)
-	}
-}
-
-// systemv1Get is GetInstanceResponse in JSON, as a script reads it.
-type systemv1Get struct {
-	Instance struct {
-		ID, State string
-		Domains   []struct {
-			Domain             string
-			Primary, Generated bool
-		}
-	}
-}
-
-func TestInstanceCreateJSON(t *testing.T) {
-	t.Parallel()
-	dev := startDev(t, t.TempDir())
-	cli := dev.client(t)
-	create := []string{"instance", "create", "Acme", "--machine-user", "owner", "--pat-expires", "2040-01-01T00:00:00Z",
-		"--machine-key", "--idempotency-key", "k", "--output", "json"}
-	first := cli.succeed(t, create...)
-	var made struct {
-		InstanceID, Pat string
-		MachineKey      []byte
-		Details         struct{ CreationDate, ResourceOwner string }
-	}
-	if err := json.Unmarshal([]byte(first), &made); err != nil {
-		t.Fatal(err)
-	}
-	if made.InstanceID == "" || made.Pat == "" || !json.Valid(made.MachineKey) || made.Details.ResourceOwner == "" {
-		t.Errorf("got %s", first)
-	}
-	if again := cli.succeed(t, create...); again != first {
-		t.Error("the same key gave another answer")
-	}
-	create[len(create)-3] = "k2"
-	if other := cli.succeed(t, create...); strings.Contains(other, made.InstanceID) {
-		t.Error("another key gave the same instance")
-	}
-}
-
-func TestInstanceCreateHuman(t *testing.T) {
-	t.Parallel()
-	dev := startDev(t, t.TempDir())
-	cli := dev.client(t)
-	create := []string{"instance", "create", "Acme", "--email", "ada@example.com", "--first-name", "Ada",
-		"--last-name", "Lovelace", "--password-stdin"}
-	cli.stdin = strings.NewReader("Secret-123\r\nrest\n")
-	table := cli.succeed(t, create...)
-	contains(t, table, "Instance ")
-	if strings.Contains(table, "Token") || strings.Contains(table, "Secret-123") {
-		t.Errorf("got:\n%s", table)
-	}
-	for password, want := range map[string]string{
-		"short\n":                 "the server refused: ", // with the rule that the password breaks
-		"\n":                      "the password is empty",
-		strings.Repeat("x", 1000): "the password is too long",
-	} {
-		cli.stdin = strings.NewReader(password)
-		got := cli.run(t, create...)
-		if got.code != exitFailure {
-			t.Errorf("%.10q: code %d", password, got.code)
-		}
-		contains(t, got.stderr, want)
-	}
-	cli.stdin = strings.NewReader("short")
-	contains(t, cli.run(t, create...).stderr, "\n  human.password.password: ")
-}
-
-func TestInstanceErrors(t *testing.T) {
-	t.Parallel()
-	dev := startDev(t, t.TempDir())
-	cli := dev.client(t)
-	id := strings.Fields(dev.value(t, "Instance"))[0]
-	notFound := cli.run(t, "instance", "get", "404")
-	contains(t, notFound.stderr, "castellan: the server refused: ", "[not_found]\n")
-	contains(t, cli.run(t, "instance", "get", id, "--token", "nonsense").stderr, "AUTH-7fs1e", "[unauthenticated]")
-	contains(t, cli.run(t, "instance", "get", id, "--audience", "http://elsewhere").stderr, "AUTH-7fs1e")
-	contains(t, cli.run(t, "instance", "create", "x", "--machine-user", "o", "--domain", "localhost").stderr, "V3-DKcYh", "[already_exists]")
-
-	cli.environ[tokenEnv] = strings.TrimSpace(cli.succeed(t, "token", "--audience", dev.value(t, "URL")))
-	delete(cli.environ, keyEnv)
-	cli.succeed(t, "instance", "get", id)
-	dev.stop()
-
-	gone := cli.run(t, "instance", "create", "x", "--machine-user", "o")
-	contains(t, gone.stderr, "cannot reach "+dev.value(t, "URL")+": ", "refused")
-	if gone.code != exitFailure || strings.Contains(gone.stderr, "--idempotency-key") {
-		t.Errorf("code %d, %s", gone.code, gone.stderr)
-	}
-	other := httptest.NewServer(http.NotFoundHandler())
-	defer other.Close()
-	foreign := cli.run(t, "instance", "create", "x", "--machine-user", "o", "--server", other.URL, "--machine-key-file", filepath.Join(t.TempDir(), "k"))
-	contains(t, foreign.stderr, other.URL+" does not answer as a castellan server does")
-	enough := make(chan struct{})
-	hang := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-enough }))
-	defer hang.Close()
-	defer close(enough)
-	late := cli.run(t, "instance", "create", "x", "--machine-user", "o", "--server", hang.URL, "--timeout", "50ms", "--idempotency-key", "k7")
-	unsent := cli.run(t, "instance", "create", "x", "--machine-user", "o", "--key", "/no/such.pem")
-	contains(t, unsent.stderr, "open /no/such.pem: no such file")
-	if strings.Contains(unsent.stderr, "--idempotency-key") {
-		t.Errorf("a call that was not made is to be repeated: %s", unsent.stderr)
-	}
-	contains(t, late.stderr, "did not answer within 50ms; repeat with --idempotency-key k7")
-}
-
 func TestDevDefaultsOfTokens(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	if _, err := openDevData(devDataDir); err != nil {
 		t.Fatal(err)
 	}
-	token := runner{}.succeed(t, "token")
-	claims(t, token, filepath.Join(devDataDir, devPublicFile), devUser, systemuser.Issuer(false, "localhost", 8080))
+	token := castellan().Succeed(t, "token")
+	terminaltest.Claims(t, token, filepath.Join(devDataDir, devPublicFile), devUser, systemuser.Issuer(false, "localhost", 8080))
 }

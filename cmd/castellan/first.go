@@ -15,6 +15,11 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"castellan/internal/client"
+	"castellan/internal/command"
+	"castellan/internal/files"
+	"castellan/internal/terminal"
+
 	authnv1 "castellan/gen/zitadel/authn/v1"
 	instancev1 "castellan/gen/zitadel/instance/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
@@ -27,7 +32,7 @@ const maxAnswerFile = 1 << 20
 type firstInstance struct {
 	data   devData
 	domain string // its custom domain
-	client *client
+	client *client.Client
 	log    *slog.Logger
 }
 
@@ -39,24 +44,24 @@ func (f firstInstance) ensure(ctx context.Context) (*systemv1.CreateInstanceResp
 		return nil, nil, err
 	}
 	if made != nil {
-		found, err := f.client.getInstance(ctx, made.GetInstanceId())
+		found, err := f.client.GetInstance(ctx, made.GetInstanceId())
 		if err == nil {
 			return made, found.GetInstance(), f.saveKey(made)
 		}
 		if connect.CodeOf(err) != connect.CodeNotFound {
-			return nil, nil, f.client.explain(err)
+			return nil, nil, f.client.Explain(err)
 		}
 		f.log.Warn("the first instance is gone; creating another", "instance", made.GetInstanceId())
 	}
 	if made, err = f.create(ctx); err != nil {
-		return nil, nil, f.client.explain(err)
+		return nil, nil, f.client.Explain(err)
 	}
 	if err := f.save(made); err != nil {
 		return nil, nil, err
 	}
-	found, err := f.client.getInstance(ctx, made.GetInstanceId())
+	found, err := f.client.GetInstance(ctx, made.GetInstanceId())
 	if err != nil {
-		return nil, nil, f.client.explain(err)
+		return nil, nil, f.client.Explain(err)
 	}
 	return made, found.GetInstance(), nil
 }
@@ -65,16 +70,16 @@ func (f firstInstance) ensure(ctx context.Context) (*systemv1.CreateInstanceResp
 // that follows one which ended before the answer was saved gets the same answer.
 func (f firstInstance) create(ctx context.Context) (*systemv1.CreateInstanceResponse, error) {
 	request := firstRequest(f.domain)
-	made, err := f.client.createInstance(ctx, requestKey(request), request)
+	made, err := f.client.CreateInstance(ctx, requestKey(request), request)
 	switch connect.CodeOf(err) {
 	case connect.CodeNotFound:
 		// What was made with this key has been removed since.
-		return f.client.createInstance(ctx, rand.Text(), request)
+		return f.client.CreateInstance(ctx, rand.Text(), request)
 	case connect.CodeAlreadyExists:
 		// The answer is lost, and too old to be had again.
 		f.log.Warn("another instance has the domain; the first instance goes without", "domain", f.domain)
 		request = firstRequest("")
-		return f.client.createInstance(ctx, requestKey(request), request)
+		return f.client.CreateInstance(ctx, requestKey(request), request)
 	}
 	return made, err
 }
@@ -105,7 +110,7 @@ func requestKey(request *systemv1.CreateInstanceRequest) string {
 // saved returns the answer of an earlier start, nil when there is none.
 func (f firstInstance) saved() (*systemv1.CreateInstanceResponse, error) {
 	path := f.data.path(devAnswerFile)
-	text, err := readFile(path, maxAnswerFile)
+	text, err := files.Read(path, maxAnswerFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -125,27 +130,27 @@ func (f firstInstance) save(made *systemv1.CreateInstanceResponse) error {
 	if err := f.saveKey(made); err != nil {
 		return err
 	}
-	text, err := messageJSON(made)
+	text, err := terminal.MessageJSON(made)
 	if err != nil {
 		return err
 	}
-	return replaceFile(f.data.path(devAnswerFile), text)
+	return files.Replace(f.data.path(devAnswerFile), text)
 }
 
 // saveKey writes the owner's key to a file of its own, in the form in which programs take it,
 // unless it is there.
 func (f firstInstance) saveKey(made *systemv1.CreateInstanceResponse) error {
 	path := f.data.path(devOwnerKey)
-	if there, err := readFile(path, maxAnswerFile); err == nil && bytes.Equal(there, made.GetMachineKey()) {
+	if there, err := files.Read(path, maxAnswerFile); err == nil && bytes.Equal(there, made.GetMachineKey()) {
 		return nil
 	}
-	return replaceFile(path, made.GetMachineKey())
+	return files.Replace(path, made.GetMachineKey())
 }
 
 // greeting is what castellan dev prints once it is ready.
 type greeting struct {
 	url, local string // as tokens name the server, and where it is reached from here
-	id         identity
+	id         client.Identity
 	made       *systemv1.CreateInstanceResponse
 	instance   *instancev1.InstanceDetail
 	ownerKey   string
@@ -156,21 +161,21 @@ type greeting struct {
 func (g greeting) String() string {
 	var b strings.Builder
 	b.WriteString("\ncastellan is ready.\n\n")
-	rows := []row{{"URL", g.url}, {"Instance", fmt.Sprintf("%s (%s)", g.instance.GetId(), g.instance.GetName())}}
+	rows := []terminal.Row{{"URL", g.url}, {"Instance", fmt.Sprintf("%s (%s)", g.instance.GetId(), g.instance.GetName())}}
 	for _, d := range g.instance.GetDomains() {
-		rows = append(rows, row{"Domain", domainText(d)})
+		rows = append(rows, terminal.Row{"Domain", command.DomainText(d)})
 	}
 	rows = append(rows,
-		row{"Owner's token", g.made.GetPat()}, row{"Owner's key", g.ownerKey},
-		row{"System user", g.id.user}, row{"System key", g.id.key})
-	must(writeTable(&b, rows)) // a builder takes everything
+		terminal.Row{"Owner's token", g.made.GetPat()}, terminal.Row{"Owner's key", g.ownerKey},
+		terminal.Row{"System user", g.id.User}, terminal.Row{"System key", g.id.Key})
+	must(terminal.WriteTable(&b, rows)) // a builder takes everything
 
 	const wish = `{"instanceName":"Example","machine":{"userName":"owner","name":"Owner",` +
 		`"personalAccessToken":{},"machineKey":{"type":"KEY_TYPE_JSON"}}}`
 	fmt.Fprintf(&b, "\nCreate an instance:\n\n%s\n\nLook at the first instance:\n\n%s\n\nThe same without curl:\n\n%s\n\nCtrl-C stops the server.\n",
 		g.curl("/system/v1/instances/_create", "-X POST -H 'Content-Type: application/json' -d '"+wish+"'"),
 		g.curl("/system/v1/instances/"+g.instance.GetId(), ""),
-		fmt.Sprintf("%s instance get %s --server %s %s", quote(g.executable), g.instance.GetId(), quote(g.local), g.who()))
+		fmt.Sprintf("%s instance get %s --server %s %s", terminal.Quote(g.executable), g.instance.GetId(), terminal.Quote(g.local), g.who()))
 	return b.String()
 }
 
@@ -179,11 +184,11 @@ func (g greeting) curl(path, options string) string {
 	if options != "" {
 		options += " "
 	}
-	token := quote(g.executable) + " token " + g.who()
-	return fmt.Sprintf(`curl -sS -H "Authorization: Bearer $(%s)" %s%s`, token, options, quote(g.local+path))
+	token := terminal.Quote(g.executable) + " token " + g.who()
+	return fmt.Sprintf(`curl -sS -H "Authorization: Bearer $(%s)" %s%s`, token, options, terminal.Quote(g.local+path))
 }
 
 // who returns the flags that say who calls, and whom.
 func (g greeting) who() string {
-	return fmt.Sprintf("--key %s --user %s --audience %s", quote(g.id.key), quote(g.id.user), quote(g.url))
+	return fmt.Sprintf("--key %s --user %s --audience %s", terminal.Quote(g.id.Key), terminal.Quote(g.id.User), terminal.Quote(g.url))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -14,9 +13,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"castellan/internal/server"
+	"castellan/internal/terminal"
 )
 
 // serveCommand returns `castellan serve`.
@@ -31,10 +30,10 @@ second signal ends it at once. SIGHUP makes it read the system users and their k
 		Example: `  castellan serve --config castellan.yaml
   CASTELLAN_DATABASE_URL=postgres://castellan@db/castellan CASTELLAN_SYSTEM_USERS=ops=/etc/castellan/ops.pub.pem \
     castellan serve --listen 0.0.0.0:8080`,
-		Args: arguments(),
+		Args: terminal.Arguments(),
 	}
 	addSettings(cmd, server.Defaults())
-	cmd.RunE = p.do(func(ctx context.Context, _ []string) error {
+	cmd.RunE = p.Do(func(ctx context.Context, _ []string) error {
 		return p.serve(ctx, p.sourcesOf(cmd))
 	})
 	return cmd
@@ -134,7 +133,7 @@ func (p *program) logger(c configuration) *slog.Logger {
 	if err != nil {
 		level = slog.LevelInfo // unreachable: load has checked it
 	}
-	text := c.LogFormat == "text" || c.LogFormat == "auto" && isTerminal(p.stderr)
+	text := c.LogFormat == "text" || c.LogFormat == "auto" && p.ErrShown
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		switch {
 		case a.Value.Kind() == slog.KindDuration:
@@ -145,15 +144,9 @@ func (p *program) logger(c configuration) *slog.Logger {
 		return a
 	}}
 	if text {
-		return slog.New(slog.NewTextHandler(p.stderr, options))
+		return slog.New(slog.NewTextHandler(p.Err, options))
 	}
-	return slog.New(slog.NewJSONHandler(p.stderr, options))
-}
-
-// isTerminal says whether people see what is written to w at once.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return slog.New(slog.NewJSONHandler(p.Err, options))
 }
 
 // engineOf names the database of a URL without what may be secret in it: only scheme, host and

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -14,111 +12,37 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
-
 	"castellan/internal/ident"
-	"castellan/internal/systemuser"
+	"castellan/internal/terminal"
+	"castellan/internal/terminal/terminaltest"
 )
-
-// claims verifies a token with the public key in a file, and fails unless it is one of user for
-// audience. It returns when the token was made and when it ends.
-func claims(t *testing.T, token, publicFile, user, audience string) (issued, ends time.Time) {
-	t.Helper()
-	text, err := os.ReadFile(publicFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode(text)
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasSuffix(token, "\n") || strings.Count(token, "\n") != 1 {
-		t.Errorf("not one line: %q", token)
-	}
-	signed, err := jwt.ParseSigned(strings.TrimSpace(token), []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c jwt.Claims
-	if err := signed.Claims(key, &c); err != nil {
-		t.Fatal(err)
-	}
-	if c.Issuer != user || c.Subject != user || len(c.Audience) != 1 || c.Audience[0] != audience {
-		t.Errorf("claims %+v, want user %s and audience %s", c, user, audience)
-	}
-	return c.IssuedAt.Time(), c.Expiry.Time()
-}
 
 func TestToken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	runner{}.succeed(t, "system-user", "keygen", "ops", "--out", dir)
+	castellan().Succeed(t, "system-user", "keygen", "ops", "--out", dir)
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	cli := runner{clock: ident.NewManualClock(now), environ: map[string]string{
+	cli := castellanIn(map[string]string{
 		keyEnv: filepath.Join(dir, "ops.pem"), userEnv: "ops",
 		"CASTELLAN_EXTERNAL_DOMAIN": "id.example", "CASTELLAN_EXTERNAL_SECURE": "true", "CASTELLAN_EXTERNAL_PORT": "443",
-	}}
+	})
+	cli.Clock = ident.NewManualClock(now)
 	public := filepath.Join(dir, "ops.pub.pem")
-	issued, ends := claims(t, cli.succeed(t, "token"), public, "ops", "https://id.example")
+	issued, ends := terminaltest.Claims(t, cli.Succeed(t, "token"), public, "ops", "https://id.example")
 	if !issued.Equal(now) || ends.Sub(issued) != time.Hour {
 		t.Errorf("from %s to %s", issued, ends)
 	}
-	_, ends = claims(t, cli.succeed(t, "token", "--audience", "http://a:1", "--lifetime", "5m"), public, "ops", "http://a:1")
+	_, ends = terminaltest.Claims(t, cli.Succeed(t, "token", "--audience", "http://a:1", "--lifetime", "5m"), public, "ops", "http://a:1")
 	if ends.Sub(now) != 5*time.Minute {
 		t.Errorf("ends at %s", ends)
 	}
-	cli.environ["CASTELLAN_EXTERNAL_PORT"] = "x"
-	if got := cli.run(t, "token"); got.code != exitUsage || !strings.Contains(got.stderr, "CASTELLAN_EXTERNAL_PORT: must be a whole number") {
-		t.Errorf("code %d, %s", got.code, got.stderr)
+	cli.Environ["CASTELLAN_EXTERNAL_PORT"] = "x"
+	if got := cli.Run(t, "token"); got.Code != terminal.ExitUsage || !strings.Contains(got.Err, "CASTELLAN_EXTERNAL_PORT: must be a whole number") {
+		t.Errorf("code %d, %s", got.Code, got.Err)
 	}
-	if got := cli.run(t, "token", "--audience", "a", "--key", public); got.code != exitFailure || !strings.Contains(got.stderr, "is a public key") {
-		t.Errorf("code %d, %s", got.code, got.stderr)
+	if got := cli.Run(t, "token", "--audience", "a", "--key", public); got.Code != terminal.ExitFailure || !strings.Contains(got.Err, "is a public key") {
+		t.Errorf("code %d, %s", got.Code, got.Err)
 	}
-}
-
-func TestKeygen(t *testing.T) {
-	t.Parallel()
-	for _, kind := range []string{systemuser.KindECDSA, systemuser.KindRSA, systemuser.KindEd25519} {
-		dir := filepath.Join(t.TempDir(), "keys, all") // a comma cannot stand in the short form
-		var made keyPair
-		if err := json.Unmarshal([]byte(runner{}.succeed(t, "system-user", "keygen", "ops", "--type", kind, "--out", dir, "-o", "json")), &made); err != nil {
-			t.Fatal(err)
-		}
-		modes(t, dir, map[string]os.FileMode{".": 0o700, "ops.pem": 0o600})
-		users, err := systemuser.Parse(made.SystemUsers)
-		if err == nil {
-			err = systemuser.Validate(users)
-		}
-		if err != nil || len(users) != 1 || users[0].Name != "ops" || users[0].Path != made.PublicKeyFile {
-			t.Errorf("%s: %v, %+v", kind, err, users)
-		}
-		claims(t, runner{}.succeed(t, "token", "--key", made.PrivateKeyFile, "--user", "ops"), made.PublicKeyFile, "ops", "http://localhost:8080")
-	}
-}
-
-func TestKeygenKeepsWhatIsThere(t *testing.T) {
-	t.Parallel()
-	for _, there := range []string{"ops.pem", "ops.pub.pem"} {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, there), []byte("mine"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		got := runner{}.run(t, "system-user", "keygen", "ops", "--out", dir)
-		if got.code != exitFailure || !strings.Contains(got.stderr, there+": file exists") {
-			t.Errorf("code %d, %s", got.code, got.stderr)
-		}
-		entries, err := os.ReadDir(dir)
-		if text, _ := os.ReadFile(filepath.Join(dir, there)); err != nil || len(entries) != 1 || string(text) != "mine" {
-			t.Errorf("%v, %v, %q", err, entries, text)
-		}
-	}
-	if got := (runner{}).run(t, "system-user", "keygen", "../ops"); got.code != exitUsage {
-		t.Errorf("code %d, %s", got.code, got.stderr)
-	}
-	contains(t, runner{}.succeed(t, "system-user", "keygen", "ops", "--out", t.TempDir()),
-		"System user  ops\n", "\n  CASTELLAN_SYSTEM_USERS=ops=/", "\n  castellan token --key /")
 }
 
 // A server takes new system users at SIGHUP, keeps the old ones when the new ones are wrong, and
@@ -126,7 +50,7 @@ func TestKeygenKeepsWhatIsThere(t *testing.T) {
 func TestServeSignals(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"one", "two"} {
-		runner{}.succeed(t, "system-user", "keygen", name, "--out", dir)
+		castellan().Succeed(t, "system-user", "keygen", name, "--out", dir)
 	}
 	file := filepath.Join(dir, "castellan.yaml")
 	configure := func(user, path string) {
@@ -138,10 +62,10 @@ func TestServeSignals(t *testing.T) {
 		}
 	}
 	configure("one", dir+"/one.pub.pem")
-	node := runner{environ: map[string]string{"CASTELLAN_LISTN": "x"}}.start(t, `"msg":"listening"`, "serve", "--config", file)
-	contains(t, node.stderr.String(), "did you mean CASTELLAN_LISTEN?")
+	node := castellanIn(map[string]string{"CASTELLAN_LISTN": "x"}).Start(t, `"msg":"listening"`, "serve", "--config", file)
+	terminaltest.Contains(t, node.Err.String(), "did you mean CASTELLAN_LISTEN?")
 	var line struct{ Msg, Address, Engine, Version string }
-	for text := range strings.Lines(node.stderr.String()) {
+	for text := range strings.Lines(node.Err.String()) {
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
@@ -150,35 +74,35 @@ func TestServeSignals(t *testing.T) {
 		t.Fatalf("the last line is %+v", line)
 	}
 	get := func(user string) string {
-		return runner{}.run(t, "instance", "get", "404", "--server", "http://"+line.Address, "--audience", "http://localhost:8080",
-			"--key", filepath.Join(dir, user+".pem"), "--user", user).stderr
+		return castellan().Run(t, "instance", "get", "404", "--server", "http://"+line.Address, "--audience", "http://localhost:8080",
+			"--key", filepath.Join(dir, user+".pem"), "--user", user).Err
 	}
-	contains(t, get("one"), "[not_found]")
-	contains(t, get("two"), "[unauthenticated]")
+	terminaltest.Contains(t, get("one"), "[not_found]")
+	terminaltest.Contains(t, get("two"), "[unauthenticated]")
 
 	configure("two", dir+"/two.pub.pem")
 	signalSelf(t, syscall.SIGHUP)
-	node.waitFor(t, "system users reloaded")
-	contains(t, get("one"), "[unauthenticated]")
-	contains(t, get("two"), "[not_found]")
+	node.WaitFor(t, "system users reloaded")
+	terminaltest.Contains(t, get("one"), "[unauthenticated]")
+	terminaltest.Contains(t, get("two"), "[not_found]")
 
 	configure("three", dir+"/three.pub.pem")
 	signalSelf(t, syscall.SIGHUP)
-	node.waitFor(t, "the old ones stay")
-	contains(t, get("two"), "[not_found]")
+	node.WaitFor(t, "the old ones stay")
+	terminaltest.Contains(t, get("two"), "[not_found]")
 
 	signalSelf(t, syscall.SIGTERM)
-	<-node.done
-	if node.code != exitOK {
-		t.Errorf("code %d", node.code)
+	<-node.Done
+	if node.Code != terminal.ExitOK {
+		t.Errorf("code %d", node.Code)
 	}
-	contains(t, node.stderr.String(), `"msg":"stopping"`)
+	terminaltest.Contains(t, node.Err.String(), `"msg":"stopping"`)
 }
 
 // hangUp is a standard error that sends this process SIGHUP when text is first written to it, and
 // goes on once the signal has been delivered.
 type hangUp struct {
-	syncBuffer
+	io.Writer
 	t         *testing.T
 	text      string
 	delivered chan os.Signal
@@ -191,7 +115,7 @@ func (h *hangUp) Write(text []byte) (int, error) {
 		signalSelf(h.t, syscall.SIGHUP)
 		<-h.delivered
 	}
-	return h.syncBuffer.Write(text)
+	return h.Writer.Write(text)
 }
 
 // A SIGHUP that comes while the server starts does not end it, and is obeyed when it has started.
@@ -201,26 +125,21 @@ func TestServeHangUpDuringStart(t *testing.T) {
 	signal.Notify(delivered, syscall.SIGHUP) // this process survives, whatever the server does
 	defer signal.Stop(delivered)
 	dir := t.TempDir()
-	runner{}.succeed(t, "system-user", "keygen", "ops", "--out", dir)
-	// The warning is what the server writes first, before it opens anything.
-	stderr := &hangUp{t: t, text: "did you mean CASTELLAN_LISTEN?", delivered: delivered}
-	stderr.changed = make(chan struct{}, 1)
-	node := &process{stdout: &syncBuffer{changed: stderr.changed}, stderr: &stderr.syncBuffer, done: make(chan struct{})}
-	go func() {
-		defer close(node.done)
-		program := runner{environ: map[string]string{"CASTELLAN_LISTN": "x"}}.program(node.stdout, stderr)
-		node.code = program.run(context.WithoutCancel(t.Context()), []string{
-			"serve", "--listen", "127.0.0.1:0", "--key-pool-size", "0", "--database-url", "sqlite://" + dir + "/c.db",
-			"--master-key-file", dir + "/master.key", "--system-users", "ops=" + dir + "/ops.pub.pem",
-		})
-	}()
-	node.waitFor(t, `"msg":"listening"`)
-	signalSelf(t, syscall.SIGTERM)
-	<-node.done
-	if node.code != exitOK {
-		t.Errorf("code %d", node.code)
+	castellan().Succeed(t, "system-user", "keygen", "ops", "--out", dir)
+	cli := castellanIn(map[string]string{"CASTELLAN_LISTN": "x"})
+	cli.WrapErr = func(w io.Writer) io.Writer {
+		// The warning is what the server writes first, before it opens anything.
+		return &hangUp{Writer: w, t: t, text: "did you mean CASTELLAN_LISTEN?", delivered: delivered}
 	}
-	contains(t, node.stderr.String(), "system users reloaded")
+	node := cli.Start(t, `"msg":"listening"`, "serve", "--listen", "127.0.0.1:0", "--key-pool-size", "0",
+		"--database-url", "sqlite://"+dir+"/c.db", "--master-key-file", dir+"/master.key",
+		"--system-users", "ops="+dir+"/ops.pub.pem")
+	signalSelf(t, syscall.SIGTERM)
+	<-node.Done
+	if node.Code != terminal.ExitOK {
+		t.Errorf("code %d", node.Code)
+	}
+	terminaltest.Contains(t, node.Err.String(), "system users reloaded")
 }
 
 // signalSelf sends a signal to this process.
@@ -234,7 +153,7 @@ func signalSelf(t *testing.T, s syscall.Signal) {
 func TestLogger(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	p := runner{}.program(&b, &b)
+	p := programOn(castellan().Terminal(&b, &b))
 	for format, want := range map[string]string{
 		"auto": `"msg":"m","for":"1s"}`, // a buffer is no terminal
 		"json": `"msg":"m","for":"1s"}`,
@@ -246,7 +165,7 @@ func TestLogger(t *testing.T) {
 		log := p.logger(c)
 		log.Debug("hidden")
 		log.Info("m", "for", time.Second)
-		contains(t, b.String(), want)
+		terminaltest.Contains(t, b.String(), want)
 		if strings.Contains(b.String(), "hidden") {
 			t.Errorf("%s: the level does not count", format)
 		}

@@ -133,7 +133,7 @@ func addSettings(cmd *cobra.Command, defaults server.Config) {
 
 // sourcesOf returns where the settings of a parsed command line come from.
 func (p *program) sourcesOf(cmd *cobra.Command) sources {
-	s := sources{environ: p.environ, flags: make(map[string]string)}
+	s := sources{environ: p.Environ, flags: make(map[string]string)}
 	cmd.Flags().Visit(func(f *pflag.Flag) { s.flags[f.Name] = f.Value.String() })
 	return s
 }

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"castellan/internal/terminal"
 )
 
 // What the Makefile knows about the build; empty in a build by other means.
@@ -33,16 +35,16 @@ func (p *program) versionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "Show the version of this program",
 		Example: "  castellan version --output json",
-		Args:    arguments(),
+		Args:    terminal.Arguments(),
 	}
-	output := addOutput(cmd)
-	cmd.RunE = p.do(func(context.Context, []string) error {
+	output := terminal.AddOutput(cmd)
+	cmd.RunE = p.Do(func(context.Context, []string) error {
 		v, c := build()
 		info := versionInfo{Version: v, Commit: c, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-		if *output == outputJSON {
-			return writeJSON(p.stdout, info)
+		if *output == terminal.OutputJSON {
+			return terminal.WriteJSON(p.Out, info)
 		}
-		return writeTable(p.stdout, []row{
+		return terminal.WriteTable(p.Out, []terminal.Row{
 			{"Version", info.Version}, {"Commit", info.Commit}, {"Go", info.Go}, {"Platform", info.Platform},
 		})
 	})

@@ -36,13 +36,15 @@ func Binary(t testing.TB) string {
 	t.Helper()
 	// The cache of test results does not see what the build reads. That this looks at the files,
 	// it sees; those of other packages it knows from what this package imports.
-	sources, err := filepath.Glob("../../cmd/castellan/*.go")
-	if err != nil || len(sources) == 0 {
-		t.Fatalf("the sources of the program are not at ../../cmd/castellan: %v", err)
-	}
-	for _, source := range sources {
-		if _, err := os.Stat(source); err != nil {
-			t.Fatal(err)
+	for _, folder := range []string{"cmd/castellan", "internal/command", "internal/client", "internal/terminal", "internal/files"} {
+		sources, err := filepath.Glob("../../" + folder + "/*.go")
+		if err != nil || len(sources) == 0 {
+			t.Fatalf("the sources of the program are not at ../../%s: %v", folder, err)
+		}
+		for _, source := range sources {
+			if _, err := os.Stat(source); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	built.once.Do(func() {

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"cmp"
@@ -7,88 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"castellan/internal/client"
+	"castellan/internal/files"
+	"castellan/internal/terminal"
+
 	authnv1 "castellan/gen/zitadel/authn/v1"
-	instancev1 "castellan/gen/zitadel/instance/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
 )
-
-// instanceCommand returns `castellan instance`.
-func (p *program) instanceCommand() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "instance", Short: "Create instances and look at them, by the API of a server"})
-	cmd.AddCommand(p.createCommand(), p.getCommand())
-	return cmd
-}
-
-// getCommand returns `castellan instance get`.
-func (p *program) getCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "get ID",
-		Short:   "Show an instance and its domains",
-		Example: "  castellan instance get 123 --output json",
-		Args:    arguments("ID"),
-	}
-	at, output := addAccess(cmd), addOutput(cmd)
-	cmd.RunE = p.do(func(ctx context.Context, args []string) error {
-		c, err := p.client(at)
-		if err != nil {
-			return err
-		}
-		found, err := c.getInstance(ctx, args[0])
-		if err != nil {
-			return c.explain(err)
-		}
-		if *output == outputJSON {
-			return writeMessage(p.stdout, found)
-		}
-		return writeTable(p.stdout, instanceRows(found.GetInstance()))
-	})
-	return cmd
-}
-
-// instanceRows shows an instance as a table.
-func instanceRows(i *instancev1.InstanceDetail) []row {
-	rows := []row{
-		{"Instance", i.GetId()},
-		{"Name", i.GetName()},
-		{"State", strings.ToLower(strings.TrimPrefix(i.GetState().String(), "STATE_"))},
-		{"Version", i.GetVersion()},
-		{"Created", date(i.GetDetails().GetCreationDate())},
-		{"Changed", date(i.GetDetails().GetChangeDate())},
-	}
-	for _, d := range i.GetDomains() {
-		rows = append(rows, row{"Domain", domainText(d)})
-	}
-	return rows
-}
-
-// domainText is a domain with what is special about it.
-func domainText(d *instancev1.Domain) string {
-	var notes []string
-	if d.GetPrimary() {
-		notes = append(notes, "primary")
-	}
-	if d.GetGenerated() {
-		notes = append(notes, "generated")
-	}
-	if len(notes) == 0 {
-		return d.GetDomain()
-	}
-	return fmt.Sprintf("%s (%s)", d.GetDomain(), strings.Join(notes, ", "))
-}
-
-// date shows a time in UTC, empty when there is none.
-func date(t *timestamppb.Timestamp) string {
-	if t == nil {
-		return ""
-	}
-	return t.AsTime().Format(time.RFC3339)
-}
 
 // newInstance is what the flags of `castellan instance create` say.
 type newInstance struct {
@@ -111,8 +41,8 @@ type newInstance struct {
 	idempotencyKey string
 }
 
-// createCommand returns `castellan instance create`.
-func (p *program) createCommand() *cobra.Command {
+// createInstance returns `castellan instance create`.
+func (c *Commands) createInstance() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create an instance with its owner",
@@ -124,28 +54,28 @@ it returns the first answer instead of making another instance. A password is re
 input or the terminal, never from an argument. Times are RFC 3339 or a duration from now.`,
 		Example: `  castellan instance create Acme --machine-user owner --pat --machine-key-file owner-key.json
   castellan instance create Acme --email ada@example.com --first-name Ada --last-name Lovelace --password-prompt`,
-		Args: arguments("NAME"),
+		Args: terminal.Arguments("NAME"),
 	}
 	n := &newInstance{}
 	n.addFlags(cmd)
-	at, output := addAccess(cmd), addOutput(cmd)
-	cmd.RunE = p.do(func(ctx context.Context, args []string) error {
-		request, err := p.createRequest(args[0], n)
+	at, output := client.AddAccess(cmd), terminal.AddOutput(cmd)
+	cmd.RunE = c.Do(func(ctx context.Context, args []string) error {
+		request, err := c.createRequest(args[0], n)
 		if err != nil {
 			return err
 		}
-		c, err := p.client(at)
+		to, err := at.Client(c.Client)
 		if err != nil {
 			return err
 		}
-		made, err := n.create(ctx, c, request)
+		made, err := n.create(ctx, to, request)
 		if err != nil {
 			return err
 		}
-		if *output == outputJSON {
-			return writeMessage(p.stdout, made)
+		if *output == terminal.OutputJSON {
+			return terminal.WriteMessage(c.Out, made)
 		}
-		return writeTable(p.stdout, n.rows(made))
+		return terminal.WriteTable(c.Out, n.rows(made))
 	})
 	return cmd
 }
@@ -197,25 +127,25 @@ func (n *newInstance) addFlags(cmd *cobra.Command) {
 }
 
 // createRequest returns the request that n describes, with the password from where n says.
-func (p *program) createRequest(name string, n *newInstance) (*systemv1.CreateInstanceRequest, error) {
+func (c *Commands) createRequest(name string, n *newInstance) (*systemv1.CreateInstanceRequest, error) {
 	request := &systemv1.CreateInstanceRequest{
 		InstanceName: name, FirstOrgName: n.org, CustomDomain: n.domain, DefaultLanguage: n.language,
 	}
 	switch {
 	case n.machineUser != "":
-		machine, err := n.machine(p.clock.Now())
+		machine, err := n.machine(c.Clock.Now())
 		if err != nil {
 			return nil, err
 		}
 		request.Owner = &systemv1.CreateInstanceRequest_Machine_{Machine: machine}
 	case n.email != "":
-		human, err := p.human(n)
+		human, err := c.human(n)
 		if err != nil {
 			return nil, err
 		}
 		request.Owner = &systemv1.CreateInstanceRequest_Human_{Human: human}
 	default:
-		return nil, usagef("the instance needs an owner: --machine-user NAME or --email ADDRESS")
+		return nil, terminal.Usagef("the instance needs an owner: --machine-user NAME or --email ADDRESS")
 	}
 	return request, nil
 }
@@ -251,15 +181,15 @@ func expiry(flag, text string, now time.Time) (*timestamppb.Timestamp, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return nil, usagef("%s must be a time such as 2030-12-31T00:00:00Z or a duration such as 720h, not %q", flag, text)
+		return nil, terminal.Usagef("%s must be a time such as 2030-12-31T00:00:00Z or a duration such as 720h, not %q", flag, text)
 	}
 	return timestamppb.New(t), nil
 }
 
 // human returns the person that n describes. Which names are needed the server decides, so that
 // its rules are not written down twice.
-func (p *program) human(n *newInstance) (*systemv1.CreateInstanceRequest_Human, error) {
-	password, given, err := p.password(n)
+func (c *Commands) human(n *newInstance) (*systemv1.CreateInstanceRequest_Human, error) {
+	password, given, err := c.password(n)
 	if err != nil {
 		return nil, err
 	}
@@ -276,11 +206,32 @@ func (p *program) human(n *newInstance) (*systemv1.CreateInstanceRequest_Human, 
 	return h, nil
 }
 
+// password returns the password of the person n describes, from where n says; given is false
+// when there is to be none.
+func (c *Commands) password(n *newInstance) (password string, given bool, err error) {
+	switch {
+	case n.passwordStdin:
+		password, err = c.ReadPassword()
+	case n.passwordPrompt && !c.Interactive:
+		err = terminal.Usagef("--password-prompt needs a terminal; use --password-stdin")
+	case n.passwordPrompt:
+		password, err = c.AskPassword()
+	case n.passwordChange:
+		return "", false, terminal.Usagef("--password-change-required needs --password-stdin or --password-prompt")
+	default:
+		return "", false, nil
+	}
+	if err == nil && password == "" {
+		err = errors.New("the password is empty")
+	}
+	return password, true, err
+}
+
 // create makes the call. The file for the key is made before it: a secret that is shown once
 // must not find its place taken.
-func (n *newInstance) create(ctx context.Context, c *client, request *systemv1.CreateInstanceRequest) (_ *systemv1.CreateInstanceResponse, err error) {
+func (n *newInstance) create(ctx context.Context, to *client.Client, request *systemv1.CreateInstanceRequest) (_ *systemv1.CreateInstanceResponse, err error) {
 	if n.keyFile != "" {
-		if err := createFile(n.keyFile, nil, 0o600); err != nil {
+		if err := files.Create(n.keyFile, nil, 0o600); err != nil {
 			return nil, fmt.Errorf("--machine-key-file: %w", err)
 		}
 		defer func() {
@@ -291,16 +242,16 @@ func (n *newInstance) create(ctx context.Context, c *client, request *systemv1.C
 	}
 	// Nothing is tried twice by itself; the key lets the operator do it safely.
 	key := cmp.Or(n.idempotencyKey, rand.Text())
-	again := fmt.Sprintf("; repeat with --idempotency-key %s, so that there will be no second instance", quote(key))
-	made, err := c.createInstance(ctx, key, request)
+	again := fmt.Sprintf("; repeat with --idempotency-key %s, so that there will be no second instance", terminal.Quote(key))
+	made, err := to.CreateInstance(ctx, key, request)
 	if err != nil {
-		if outcomeUnknown(err) {
-			return nil, fmt.Errorf("%w%s", c.explain(err), again)
+		if client.OutcomeUnknown(err) {
+			return nil, fmt.Errorf("%w%s", to.Explain(err), again)
 		}
-		return nil, c.explain(err)
+		return nil, to.Explain(err)
 	}
 	if n.keyFile != "" {
-		if err := replaceFile(n.keyFile, made.GetMachineKey()); err != nil {
+		if err := files.Replace(n.keyFile, made.GetMachineKey()); err != nil {
 			return nil, fmt.Errorf("the instance %s was created, but its key not saved: %w%s", made.GetInstanceId(), err, again)
 		}
 	}
@@ -308,19 +259,19 @@ func (n *newInstance) create(ctx context.Context, c *client, request *systemv1.C
 }
 
 // rows shows a new instance and its owner's secrets. A key that is in a file is not shown again.
-func (n *newInstance) rows(made *systemv1.CreateInstanceResponse) []row {
-	rows := []row{
+func (n *newInstance) rows(made *systemv1.CreateInstanceResponse) []terminal.Row {
+	rows := []terminal.Row{
 		{"Instance", made.GetInstanceId()},
 		{"Organization", made.GetDetails().GetResourceOwner()},
 		{"Created", date(made.GetDetails().GetCreationDate())},
 	}
 	if made.GetPat() != "" {
-		rows = append(rows, row{"Token", made.GetPat()})
+		rows = append(rows, terminal.Row{"Token", made.GetPat()})
 	}
 	if n.keyFile != "" {
-		rows = append(rows, row{"Machine key", n.keyFile})
+		rows = append(rows, terminal.Row{"Machine key", n.keyFile})
 	} else if len(made.GetMachineKey()) > 0 {
-		rows = append(rows, row{"Machine key", string(made.GetMachineKey())})
+		rows = append(rows, terminal.Row{"Machine key", string(made.GetMachineKey())})
 	}
 	return rows
 }

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bufio"
@@ -15,28 +15,10 @@ import (
 // maxPassword bounds what is read as a password, in bytes: 200 characters of four, and a line end.
 const maxPassword = 802
 
-// password returns the password of the person n describes, from where n says; given is false
-// when there is to be none.
-func (p *program) password(n *newInstance) (password string, given bool, err error) {
-	switch {
-	case n.passwordStdin:
-		password, err = p.readLine()
-	case n.passwordPrompt:
-		password, err = p.askTwice()
-	case n.passwordChange:
-		return "", false, usagef("--password-change-required needs --password-stdin or --password-prompt")
-	default:
-		return "", false, nil
-	}
-	if err == nil && password == "" {
-		err = errors.New("the password is empty")
-	}
-	return password, true, err
-}
-
-// readLine returns the first line of standard input, without its end.
-func (p *program) readLine() (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(p.stdin, maxPassword+1)).ReadString('\n')
+// ReadPassword returns the first line of standard input, without its end. It returns an error
+// for a line that no password can be.
+func (t *Terminal) ReadPassword() (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(t.In, maxPassword+1)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read the password: %w", err)
 	}
@@ -46,17 +28,18 @@ func (p *program) readLine() (string, error) {
 	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
 }
 
-// askTwice asks for a password on the terminal, and again, as nobody sees what is typed.
-func (p *program) askTwice() (string, error) {
-	terminal, ok := p.stdin.(*os.File)
-	if !ok || !isTerminal(terminal) {
-		return "", usagef("--password-prompt needs a terminal; use --password-stdin")
+// AskPassword asks for a password on the terminal, and again, as nobody sees what is typed. It
+// returns a [Usage] error when t is not interactive, and another when the two differ.
+func (t *Terminal) AskPassword() (string, error) {
+	in, ok := t.In.(*os.File)
+	if !ok || !t.Interactive {
+		return "", Usagef("nobody can be asked for a password: standard input is no terminal")
 	}
-	first, err := p.ask(terminal, "Password: ")
+	first, err := t.ask(in, "Password: ")
 	if err != nil {
 		return "", err
 	}
-	second, err := p.ask(terminal, "Password, again: ")
+	second, err := t.ask(in, "Password, again: ")
 	if err == nil && first != second {
 		err = errors.New("the two passwords differ")
 	}
@@ -65,8 +48,8 @@ func (p *program) askTwice() (string, error) {
 
 // ask reads one line without showing it. An interrupt ends it like an error, so that the
 // terminal is not left without echo.
-func (p *program) ask(terminal *os.File, prompt string) (string, error) {
-	fd := int(terminal.Fd())
+func (t *Terminal) ask(in *os.File, prompt string) (string, error) {
+	fd := int(in.Fd())
 	state, err := term.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("ask for the password: %w", err)
@@ -80,12 +63,12 @@ func (p *program) ask(terminal *os.File, prompt string) (string, error) {
 		err  error
 	}
 	read := make(chan answer, 1)
-	fmt.Fprint(p.stderr, prompt)
+	fmt.Fprint(t.Err, prompt)
 	go func() {
 		text, err := term.ReadPassword(fd)
 		read <- answer{text, err}
 	}()
-	defer fmt.Fprintln(p.stderr)
+	defer fmt.Fprintln(t.Err)
 	select {
 	case a := <-read:
 		if a.err != nil {

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"context"
@@ -12,46 +12,47 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"castellan/internal/files"
 	"castellan/internal/systemuser"
+	"castellan/internal/terminal"
 )
 
-// systemUserCommand returns `castellan system-user`.
-func (p *program) systemUserCommand() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "system-user", Short: "Make keys for the users of the System API"})
-	cmd.AddCommand(p.keygenCommand())
-	return cmd
+// systemUser returns `castellan system-user`.
+func (c *Commands) systemUser() *cobra.Command {
+	return terminal.Group(&cobra.Command{Use: "system-user", Short: "Make keys for the users of the System API"},
+		c.keygen())
 }
 
-// keygenCommand returns `castellan system-user keygen`.
-func (p *program) keygenCommand() *cobra.Command {
+// keygen returns `castellan system-user keygen`.
+func (c *Commands) keygen() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keygen NAME",
 		Short: "Make a key pair for a system user",
 		Long: `keygen writes the private key to NAME.pem, for the user alone, and the public key to
 NAME.pub.pem, for the server. Existing files stay as they are. It prints how to tell the server.`,
 		Example: "  castellan system-user keygen --out /etc/castellan ops",
-		Args:    arguments("NAME"),
+		Args:    terminal.Arguments("NAME"),
 	}
-	kind := addChoice(cmd, "type", "", "type of the key: P-256, 2048 bits or Ed25519",
+	kind := terminal.AddChoice(cmd, "type", "", "type of the key: P-256, 2048 bits or Ed25519",
 		systemuser.KindECDSA, systemuser.KindRSA, systemuser.KindEd25519)
 	dir := cmd.Flags().String("out", ".", "`directory` for the two files; created when missing")
-	output := addOutput(cmd)
-	must(cmd.MarkFlagDirname("out"))
-	cmd.RunE = p.do(func(_ context.Context, args []string) error {
-		made, err := keygen(args[0], *kind, *dir)
+	output := terminal.AddOutput(cmd)
+	terminal.Must(cmd.MarkFlagDirname("out"))
+	cmd.RunE = c.Do(func(_ context.Context, args []string) error {
+		made, err := makeKeys(args[0], *kind, *dir)
 		if err != nil {
 			return err
 		}
-		if *output == outputJSON {
-			return writeJSON(p.stdout, made)
+		if *output == terminal.OutputJSON {
+			return terminal.WriteJSON(c.Out, made)
 		}
-		if err := writeTable(p.stdout, []row{
+		if err := terminal.WriteTable(c.Out, []terminal.Row{
 			{"System user", made.Name}, {"Private key", made.PrivateKeyFile}, {"Public key", made.PublicKeyFile},
 		}); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "\nTell the server:\n\n  %s=%s\n\nMake a token:\n\n  castellan token --key %s --user %s\n",
-			systemUsersEnv, quote(made.SystemUsers), quote(made.PrivateKeyFile), quote(made.Name))
+		_, err = fmt.Fprintf(c.Out, "\nTell the server:\n\n  %s=%s\n\nMake a token:\n\n  castellan token --key %s --user %s\n",
+			c.SystemUsersEnv, terminal.Quote(made.SystemUsers), terminal.Quote(made.PrivateKeyFile), terminal.Quote(made.Name))
 		return err
 	})
 	return cmd
@@ -70,10 +71,10 @@ type keyPair struct {
 // they are, and are in the lower case in which the server knows users.
 var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,99}$`)
 
-// keygen makes a key pair in dir. When it fails, it leaves neither file.
-func keygen(name, kind, dir string) (made keyPair, err error) {
+// makeKeys makes a key pair in dir. When it fails, it leaves neither file.
+func makeKeys(name, kind, dir string) (made keyPair, err error) {
 	if !userName.MatchString(name) {
-		return made, usagef("the name must have 1 to 100 of the characters a-z 0-9 . _ @ -, the first a letter or digit")
+		return made, terminal.Usagef("the name must have 1 to 100 of the characters a-z 0-9 . _ @ -, the first a letter or digit")
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return made, err
@@ -91,10 +92,10 @@ func keygen(name, kind, dir string) (made keyPair, err error) {
 	if err != nil {
 		return made, err
 	}
-	if err := createFile(made.PublicKeyFile, public, 0o644); err != nil {
+	if err := files.Create(made.PublicKeyFile, public, 0o644); err != nil {
 		return made, err
 	}
-	if err := createFile(made.PrivateKeyFile, private, 0o600); err != nil {
+	if err := files.Create(made.PrivateKeyFile, private, 0o600); err != nil {
 		return made, errors.Join(err, os.Remove(made.PublicKeyFile))
 	}
 	return made, nil

@@ -1,0 +1,86 @@
+package command
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"castellan/internal/client"
+	"castellan/internal/systemuser"
+	"castellan/internal/terminal"
+	"castellan/internal/terminal/terminaltest"
+	"castellan/tests/kit"
+)
+
+// rootOf returns the tree of commands on a terminal.
+func rootOf(t *terminal.Terminal) *cobra.Command {
+	c := &Commands{
+		Terminal: t,
+		Client: client.Surroundings{
+			Environ: t.Environ, Clock: t.Clock,
+			Issuer: func() (string, bool, error) { return systemuser.Issuer(false, "localhost", 8080), false, nil },
+		},
+		SystemUsersEnv: "CASTELLAN_SYSTEM_USERS",
+	}
+	return terminal.Group(&cobra.Command{Use: "castellan"}, c.All()...)
+}
+
+// castellan returns what runs command lines in process.
+func castellan() terminaltest.Runner { return terminaltest.Runner{Root: rootOf} }
+
+// serve runs a server on SQLite until the test ends, and returns what runs command lines whose
+// calls reach it, made by kit.Operator.
+func serve(t *testing.T) (*kit.Node, terminaltest.Runner) {
+	t.Helper()
+	node := kit.NewBackend(t, "sqlite").Start(t, nil)
+	der, err := x509.MarshalPKCS8PrivateKey(kit.Operator().Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(t.TempDir(), "operator.pem")
+	if err := os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cli := castellan()
+	cli.Root = func(tty *terminal.Terminal) *cobra.Command {
+		c := &Commands{Terminal: tty, Client: client.Surroundings{
+			Environ: tty.Environ, Clock: tty.Clock,
+			Issuer: func() (string, bool, error) { return kit.Issuer, true, nil },
+		}}
+		return terminal.Group(&cobra.Command{Use: "castellan"}, c.All()...)
+	}
+	cli.Environ = map[string]string{client.ServerEnv: node.URL, client.KeyEnv: key, client.UserEnv: kit.Operator().Name}
+	return node, cli
+}
+
+// newInstanceID creates an instance called name, and returns its id.
+func newInstanceID(t *testing.T, cli terminaltest.Runner, name string, more ...string) string {
+	t.Helper()
+	args := append([]string{"instance", "create", name, "--machine-user", "owner"}, more...)
+	return cell(t, cli.Succeed(t, args...), "Instance")
+}
+
+// cell returns the value of the row called name of a table.
+func cell(t *testing.T, table, name string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` +(.*)$`).FindStringSubmatch(table)
+	if m == nil {
+		t.Fatalf("no %s in:\n%s", name, table)
+	}
+	return m[1]
+}
+
+// decode reads JSON, as a script would.
+func decode[T any](t *testing.T, text string) (v T) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v in:\n%s", err, text)
+	}
+	return v
+}
