@@ -52,13 +52,11 @@ Begin with 'castellan dev': it starts a server on this machine with a first inst
 // clientCommands are the commands that call a server, or make what such calls need.
 func (p *program) clientCommands() *command.Commands {
 	return &command.Commands{
-		Terminal: p.Terminal,
-		Client: client.Surroundings{
-			Environ: p.Environ,
-			Clock:   p.Clock,
-			Issuer:  func() (string, bool, error) { return issuerOf(p.Environ) },
-			DevKey:  filepath.Join(devDataDir, devKeyFile),
-			DevUser: devUser,
+		Surroundings: client.Surroundings{
+			Terminal: p.Terminal,
+			Issuer:   func() (string, bool, error) { return issuerOf(p.Environ) },
+			DevKey:   filepath.Join(devDataDir, devKeyFile),
+			DevUser:  devUser,
 		},
 		SystemUsersEnv: systemUsersEnv,
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"castellan/internal/ident"
 	"castellan/internal/terminal"
 )
 
@@ -26,9 +25,7 @@ const callLifetime = time.Minute
 
 // Surroundings are where a client comes from what flags do not say.
 type Surroundings struct {
-	// Environ is the environment, by name.
-	Environ map[string]string
-	Clock   ident.Clock
+	*terminal.Terminal
 	// Issuer returns the URL of the system that the environment describes; given says whether it
 	// says anything about it.
 	Issuer func() (issuer string, given bool, err error)
@@ -80,14 +77,17 @@ func (a *Access) Client(s Surroundings) (*Client, error) {
 	if token == "" && a.identity.Key == "" {
 		token = s.Environ[TokenEnv]
 	}
+	c := New(base, oneShot, a.timeout, func() (string, error) { return token, nil })
+	c.wait = s.Wait
 	if token != "" {
-		return New(base, oneShot, a.timeout, func() (string, error) { return token, nil }), nil
+		return c, nil
 	}
 	id, err := a.identity.Complete(s, origin(u))
 	if err != nil {
 		return nil, err
 	}
-	return New(base, oneShot, a.timeout, id.Tokens(s.Clock)), nil
+	c.token = id.Tokens(s.Clock)
+	return c, nil
 }
 
 // origin returns scheme, host and port of u as an issuer has them: without the port of the scheme.

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// maxAnswer bounds one answer of a server, in bytes.
-	maxAnswer = 4 << 20
+	// maxAnswer bounds one answer of a server, in bytes: a list has up to 10,000 entries.
+	maxAnswer = 64 << 20
 	// idempotencyKey is the header of decision D11.
 	idempotencyKey = "Idempotency-Key"
 )
@@ -30,6 +30,8 @@ type Client struct {
 	base    string // without a slash at the end
 	timeout time.Duration
 	token   func() (string, error)
+	// wait shows that something is being waited for; see [terminal.Terminal.Wait].
+	wait func(what string) (done func())
 }
 
 // New returns a client of the server at base, a URL without a path. token returns the token of
@@ -44,6 +46,7 @@ func New(base string, transport http.RoundTripper, timeout time.Duration, token 
 		base:    strings.TrimRight(base, "/"),
 		timeout: timeout,
 		token:   token,
+		wait:    func(string) func() { return func() {} },
 	}
 }
 
@@ -61,6 +64,7 @@ func Invoke[Req, Res any](ctx context.Context, c *Client, procedure, key string,
 	if key != "" {
 		call.Header().Set(idempotencyKey, key)
 	}
+	defer c.wait("waiting for " + c.base)()
 	answer, err := connect.NewClient[Req, Res](c.http, c.base+procedure, connect.WithReadMaxBytes(maxAnswer)).CallUnary(ctx, call)
 	if err != nil {
 		return nil, err

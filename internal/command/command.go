@@ -4,14 +4,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"castellan/internal/client"
-	"castellan/internal/terminal"
 )
 
 // Commands makes the commands of one run of the program.
 type Commands struct {
-	*terminal.Terminal
-	// Client is where the commands come from what their flags do not say.
-	Client client.Surroundings
+	client.Surroundings
 	// SystemUsersEnv is the variable that tells a server its system users.
 	SystemUsersEnv string
 }

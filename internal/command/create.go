@@ -64,7 +64,7 @@ input or the terminal, never from an argument. Times are RFC 3339 or a duration 
 		if err != nil {
 			return err
 		}
-		to, err := at.Client(c.Client)
+		to, err := at.Client(c.Surroundings)
 		if err != nil {
 			return err
 		}

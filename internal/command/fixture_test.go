@@ -12,27 +12,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"castellan/internal/client"
-	"castellan/internal/systemuser"
 	"castellan/internal/terminal"
 	"castellan/internal/terminal/terminaltest"
 	"castellan/tests/kit"
 )
 
-// rootOf returns the tree of commands on a terminal.
-func rootOf(t *terminal.Terminal) *cobra.Command {
-	c := &Commands{
-		Terminal: t,
-		Client: client.Surroundings{
-			Environ: t.Environ, Clock: t.Clock,
-			Issuer: func() (string, bool, error) { return systemuser.Issuer(false, "localhost", 8080), false, nil },
-		},
-		SystemUsersEnv: "CASTELLAN_SYSTEM_USERS",
-	}
-	return terminal.Group(&cobra.Command{Use: "castellan"}, c.All()...)
+// castellan returns what runs command lines in process. Without an audience, tokens are made out
+// to kit.Issuer.
+func castellan() terminaltest.Runner {
+	return terminaltest.Runner{Root: func(t *terminal.Terminal) *cobra.Command {
+		c := &Commands{
+			Surroundings: client.Surroundings{
+				Terminal: t, Issuer: func() (string, bool, error) { return kit.Issuer, true, nil },
+			},
+			SystemUsersEnv: "CASTELLAN_SYSTEM_USERS",
+		}
+		return terminal.Group(&cobra.Command{Use: "castellan"}, c.All()...)
+	}}
 }
-
-// castellan returns what runs command lines in process.
-func castellan() terminaltest.Runner { return terminaltest.Runner{Root: rootOf} }
 
 // serve runs a server on SQLite until the test ends, and returns what runs command lines whose
 // calls reach it, made by kit.Operator.
@@ -48,13 +45,6 @@ func serve(t *testing.T) (*kit.Node, terminaltest.Runner) {
 		t.Fatal(err)
 	}
 	cli := castellan()
-	cli.Root = func(tty *terminal.Terminal) *cobra.Command {
-		c := &Commands{Terminal: tty, Client: client.Surroundings{
-			Environ: tty.Environ, Clock: tty.Clock,
-			Issuer: func() (string, bool, error) { return kit.Issuer, true, nil },
-		}}
-		return terminal.Group(&cobra.Command{Use: "castellan"}, c.All()...)
-	}
 	cli.Environ = map[string]string{client.ServerEnv: node.URL, client.KeyEnv: key, client.UserEnv: kit.Operator().Name}
 	return node, cli
 }

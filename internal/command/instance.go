@@ -31,7 +31,7 @@ func (c *Commands) getInstance() *cobra.Command {
 	}
 	at, output := client.AddAccess(cmd), terminal.AddOutput(cmd)
 	cmd.RunE = c.Do(func(ctx context.Context, args []string) error {
-		to, err := at.Client(c.Client)
+		to, err := at.Client(c.Surroundings)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"castellan/internal/systemuser"
 	"castellan/internal/terminal"
 	"castellan/internal/terminal/terminaltest"
+	"castellan/tests/kit"
 )
 
 func TestKeygen(t *testing.T) {
@@ -24,7 +25,7 @@ func TestKeygen(t *testing.T) {
 		if err != nil || len(users) != 1 || users[0].Name != "ops" || users[0].Path != made.PublicKeyFile {
 			t.Errorf("%s: %v, %+v", kind, err, users)
 		}
-		terminaltest.Claims(t, castellan().Succeed(t, "token", "--key", made.PrivateKeyFile, "--user", "ops"), made.PublicKeyFile, "ops", "http://localhost:8080")
+		terminaltest.Claims(t, castellan().Succeed(t, "token", "--key", made.PrivateKeyFile, "--user", "ops"), made.PublicKeyFile, "ops", kit.Issuer)
 	}
 }
 

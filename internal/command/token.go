@@ -23,7 +23,7 @@ The server accepts it until its lifetime ends, at most an hour.
 
 The audience is the URL of the system as CASTELLAN_EXTERNAL_SECURE, _DOMAIN and _PORT describe
 it, http://localhost:8080 when they do not. Without --key, the key that castellan dev has made in
-./` + filepath.Dir(c.Client.DevKey) + ` is taken.`,
+./` + filepath.Dir(c.DevKey) + ` is taken.`,
 		Example: `  curl -H "Authorization: Bearer $(castellan token --key ops.pem --user ops)" \
     http://localhost:8080/system/v1/instances/123`,
 		Args: terminal.Arguments(),
@@ -34,7 +34,7 @@ it, http://localhost:8080 when they do not. Without --key, the key that castella
 		if *lifetime <= time.Second || *lifetime > systemuser.MaxAge {
 			return terminal.Usagef("--lifetime must be more than 1s and at most %s, not %s", systemuser.MaxAge, *lifetime)
 		}
-		id, err := id.Complete(c.Client, "")
+		id, err := id.Complete(c.Surroundings, "")
 		if err != nil {
 			return err
 		}

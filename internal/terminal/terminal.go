@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -20,11 +21,13 @@ type Terminal struct {
 	Out, Err io.Writer
 	// Interactive says that In is a terminal, so that somebody can be asked.
 	Interactive bool
-	// ErrShown says that people see what is written to Err at once.
+	// ErrShown says that Err is a terminal, so that people see at once what is written to it.
 	ErrShown bool
 	// Environ is the environment, by name.
 	Environ map[string]string
 	Clock   ident.Clock
+	// Seconds returns a channel that tells of every second from then on, and what ends it.
+	Seconds func() (<-chan time.Time, func())
 
 	// running says that the command line was understood; an error before that is its fault.
 	running bool
@@ -35,7 +38,7 @@ func New() *Terminal {
 	return &Terminal{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Interactive: term.IsTerminal(int(os.Stdin.Fd())), ErrShown: term.IsTerminal(int(os.Stderr.Fd())),
-		Environ: environment(os.Environ()), Clock: ident.SystemClock{},
+		Environ: environment(os.Environ()), Clock: ident.SystemClock{}, Seconds: systemSeconds,
 	}
 }
 
@@ -72,6 +75,10 @@ func Usagef(format string, args ...any) error { return Usage(fmt.Errorf(format, 
 // IsUsage says whether err is, or wraps, an error of [Usage].
 func IsUsage(err error) bool { return errors.As(err, new(usageError)) }
 
+// ErrNo is what a command returns that has been asked a question and has answered no: the exit
+// code is [ExitFailure], and nothing more is said.
+var ErrNo = errors.New("no")
+
 // Run runs one command line of the commands below root and returns the exit code. What went
 // wrong it writes to t.Err. It ends early, and in order, when ctx does.
 func (t *Terminal) Run(ctx context.Context, root *cobra.Command, args []string) int {
@@ -83,6 +90,9 @@ func (t *Terminal) Run(ctx context.Context, root *cobra.Command, args []string) 
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return ExitOK
+	}
+	if errors.Is(err, ErrNo) {
+		return ExitFailure
 	}
 	fmt.Fprintf(t.Err, "%s: %v\n", root.Name(), err)
 	if t.running && !IsUsage(err) {

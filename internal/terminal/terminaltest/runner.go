@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,8 @@ type Runner struct {
 	WrapErr func(io.Writer) io.Writer
 	// Clock is that of the machine when nil.
 	Clock ident.Clock
+	// Seconds is a clock that never ticks when nil: no test depends on how fast the machine is.
+	Seconds chan time.Time
 }
 
 // Result is what one command line did.
@@ -42,6 +45,7 @@ func (r Runner) Terminal(stdout, stderr io.Writer) *terminal.Terminal {
 	t := &terminal.Terminal{
 		In: r.In, Out: stdout, Err: stderr, Interactive: r.Interactive, ErrShown: r.ErrShown,
 		Environ: maps.Clone(r.Environ), Clock: r.Clock,
+		Seconds: func() (<-chan time.Time, func()) { return r.Seconds, func() {} },
 	}
 	if t.In == nil {
 		t.In = strings.NewReader("")
