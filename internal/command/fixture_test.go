@@ -1,14 +1,18 @@
 package command
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
 
+	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 
 	"castellan/internal/client"
@@ -73,4 +77,37 @@ func decode[T any](t *testing.T, text string) (v T) {
 		t.Fatalf("%v in:\n%s", err, text)
 	}
 	return v
+}
+
+// fake is a server that answers what a test says.
+type fake struct {
+	t   *testing.T
+	mux *http.ServeMux
+	// cli runs command lines whose calls reach it.
+	cli terminaltest.Runner
+}
+
+// newFake returns a server that answers nothing yet.
+func newFake(t *testing.T) *fake {
+	t.Helper()
+	f := &fake{t: t, mux: http.NewServeMux(), cli: castellan()}
+	server := httptest.NewServer(f.mux)
+	t.Cleanup(server.Close)
+	f.cli.Environ = map[string]string{client.ServerEnv: server.URL, client.TokenEnv: "secret"}
+	return f
+}
+
+// answer makes f answer calls of a procedure.
+func answer[Req, Res any](f *fake, procedure string, with func(*Req) (*Res, error)) {
+	f.mux.Handle(procedure, connect.NewUnaryHandler(procedure,
+		func(_ context.Context, r *connect.Request[Req]) (*connect.Response[Res], error) {
+			if r.Header().Get("Authorization") != "Bearer secret" {
+				f.t.Errorf("%s: %v", procedure, r.Header())
+			}
+			res, err := with(r.Msg)
+			if err != nil {
+				return nil, err
+			}
+			return connect.NewResponse(res), nil
+		}))
 }

@@ -1,0 +1,149 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"castellan/internal/terminal"
+
+	zitadelv1 "castellan/gen/zitadel/v1"
+)
+
+const (
+	// pageSize is how many entries --all asks for at a time.
+	pageSize = 1000
+	// shownLimit is how many entries are shown unless flags say otherwise.
+	shownLimit = 100
+)
+
+// page is the part of a list that one call asks for.
+type page struct {
+	offset uint64
+	limit  uint32
+	asc    bool
+}
+
+// query is the page as the System API takes it.
+func (p page) query() *zitadelv1.ListQuery {
+	return &zitadelv1.ListQuery{Offset: p.offset, Limit: p.limit, Asc: p.asc}
+}
+
+// paging is what the flags of a list say about pages.
+type paging struct {
+	page
+	desc, all bool
+	flags     *pflag.FlagSet
+}
+
+// addPaging gives cmd the flags of a list that comes in pages.
+func addPaging(cmd *cobra.Command) *paging {
+	p := &paging{flags: cmd.Flags()}
+	f := cmd.Flags()
+	f.Uint32Var(&p.limit, "limit", shownLimit, "how many to show at most, 0 for as many as one answer takes")
+	f.Uint64Var(&p.offset, "offset", 0, "how many to skip")
+	f.BoolVar(&p.asc, "asc", false, "in ascending order, as without either flag")
+	f.BoolVar(&p.desc, "desc", false, "in descending order")
+	f.BoolVar(&p.all, "all", false, fmt.Sprintf("show all of them, asked for %d at a time", pageSize))
+	cmd.MarkFlagsMutuallyExclusive("asc", "desc")
+	cmd.MarkFlagsMutuallyExclusive("all", "limit")
+	return p
+}
+
+// first is the first page to ask for; a list that has no pages is one.
+func (p *paging) first() page {
+	if p == nil {
+		return page{}
+	}
+	first := p.page
+	first.asc = !p.desc
+	if p.all {
+		first.limit = pageSize
+	}
+	return first
+}
+
+// next returns the page after one that had got entries; ok is false when there is none to ask for.
+func (p *paging) next(last page, got int) (next page, ok bool) {
+	last.offset += uint64(got)
+	return last, p != nil && p.all && got >= pageSize
+}
+
+// tell says that there are more entries than were shown, unless that was asked for. It is said
+// to programs too: they could take the part for the whole.
+func (p *paging) tell(w io.Writer, shown, total uint64) {
+	if p != nil && shown < total && !p.flags.Changed("limit") {
+		fmt.Fprintf(w, "There are %d; --all shows all of them.\n", total)
+	}
+}
+
+// list makes cmd a command that shows a list: of the procedure, page by page as pages says, all
+// at once when it is nil. items returns the entries of an answer and how many there are on all
+// pages; row shows one under the header.
+func list[Req, Res, Item any, Answer message[Res]](
+	c *Commands, cmd *cobra.Command, procedure string, pages *paging, request func(args []string, p page) (*Req, error),
+	items func(answer *Res) (entries []Item, total uint64), header terminal.Row, row func(Item) terminal.Row,
+) *cobra.Command {
+	at, output := c.addClient(cmd)
+	cmd.RunE = c.Do(func(ctx context.Context, args []string) error {
+		to, err := at.Client(c.Surroundings)
+		if err != nil {
+			return err
+		}
+		table, document := terminal.NewTable(c.Out, header), terminal.NewListJSON(c.Out, entriesOf(Answer(new(Res))))
+		p, total := pages.first(), uint64(0)
+		for more := true; more; {
+			asked, err := request(args, p)
+			if err != nil {
+				return err
+			}
+			answer, err := invoke[Req, Res](ctx, to, procedure, asked)
+			if err != nil {
+				return err
+			}
+			var entries []Item
+			entries, total = items(answer)
+			p, more = pages.next(p, len(entries))
+			if *output == terminal.OutputJSON {
+				err = document.Write(Answer(answer))
+			} else {
+				err = table.Write(rowsOf(entries, row))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		pages.tell(c.Err, p.offset, total)
+		if *output == terminal.OutputJSON {
+			return document.Close()
+		}
+		return nil
+	})
+	return cmd
+}
+
+// rowsOf shows entries as rows.
+func rowsOf[Item any](entries []Item, row func(Item) terminal.Row) []terminal.Row {
+	rows := make([]terminal.Row, len(entries))
+	for i, entry := range entries {
+		rows[i] = row(entry)
+	}
+	return rows
+}
+
+// entriesOf returns the name of the field of an answer that holds the entries of a list. It is
+// the one list of messages in it.
+func entriesOf(answer proto.Message) protoreflect.Name {
+	fields := answer.ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		if f := fields.Get(i); f.IsList() && f.Message() != nil {
+			return f.Name()
+		}
+	}
+	panic(fmt.Sprintf("%T is no list", answer)) // which every test of the command would notice
+}

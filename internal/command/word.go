@@ -1,0 +1,36 @@
+package command
+
+import (
+	"github.com/spf13/cobra"
+
+	"castellan/internal/terminal"
+)
+
+// word is what an operator types for a value, mostly one of an enumeration.
+type word[V any] struct {
+	text  string
+	value V
+}
+
+// texts returns the words themselves.
+func texts[V any](words []word[V]) []string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = w.text
+	}
+	return all
+}
+
+// addWords gives cmd a flag that takes one of words, the first when it is not given, and returns
+// what tells its value.
+func addWords[V any](cmd *cobra.Command, name, help string, words []word[V]) func() V {
+	text := terminal.AddChoice(cmd, name, "", help, texts(words)...)
+	return func() (value V) {
+		for _, w := range words {
+			if w.text == *text {
+				value = w.value
+			}
+		}
+		return value
+	}
+}
