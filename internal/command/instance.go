@@ -17,7 +17,8 @@ import (
 // instance returns `castellan instance`.
 func (c *Commands) instance() *cobra.Command {
 	return terminal.Group(&cobra.Command{Use: "instance", Short: "Create, list, change and remove instances"},
-		c.createInstance(), c.listInstances(), c.getInstance(), c.updateInstance(), c.removeInstance())
+		c.createInstance(), c.listInstances(), c.getInstance(), c.updateInstance(), c.removeInstance(),
+		c.listDomains(), c.addDomain(), c.removeDomain(), c.setPrimaryDomain(), c.existsDomain(), c.listMembers())
 }
 
 // listInstances returns `castellan instance list`.
