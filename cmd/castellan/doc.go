@@ -1,5 +1,6 @@
 // Command castellan is the server and its command line: it serves (serve, dev), it is a client
-// of the API (instance), and it makes the keys and tokens of system users (system-user, token).
+// of the API (instance, quota and others), and it makes the keys and tokens of system users
+// (system-user, token).
 //
 // It owns what an operator types and reads about the server: its flags, the environment, the
 // configuration file, signals and logs. What a setting means and which values it takes belongs

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"castellan/internal/terminal"
 	"castellan/internal/terminal/terminaltest"
@@ -67,19 +70,55 @@ func TestCommandLineFaults(t *testing.T) {
 	}
 }
 
-// Every command has a summary, an example where it takes anything, and flags with a sentence.
+// each calls see for every command of the program, with the words that name it.
+func each(cmd *cobra.Command, words []string, see func(cmd *cobra.Command, words []string)) {
+	see(cmd, words)
+	for _, below := range cmd.Commands() {
+		each(below, append(slices.Clone(words), below.Name()), see)
+	}
+}
+
+// Every command has a summary, an example where it does anything, and flags with a sentence; and
+// what its help says is taken.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{
-		{}, {"serve"}, {"dev"}, {"instance"}, {"instance", "create"}, {"instance", "get"},
-		{"system-user"}, {"system-user", "keygen"}, {"token"}, {"version"}, {"completion", "bash"},
-	} {
-		help := castellan().Succeed(t, append(slices.Clone(args), "--help")...)
-		terminaltest.Contains(t, help, "Usage:\n  castellan "+strings.Join(args, " "))
-		if len(args) > 0 && args[0] != "completion" && strings.Contains(help, "\nFlags:") && !strings.Contains(help, "Available Commands:") {
-			terminaltest.Contains(t, help, "Examples:")
+	seen := 0
+	each(programOn(castellan().Terminal(io.Discard, io.Discard)).rootCommand(), nil, func(cmd *cobra.Command, words []string) {
+		help := castellan().Succeed(t, append(slices.Clone(words), "--help")...)
+		terminaltest.Contains(t, help, "Usage:\n  "+strings.Join(append([]string{"castellan"}, words...), " "))
+		name := strings.Join(words, " ")
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") || len(cmd.Short) > 80 {
+			t.Errorf("%s: the summary is %q", name, cmd.Short)
 		}
+		if cmd.HasSubCommands() {
+			return
+		}
+		seen++
+		if !strings.Contains(cmd.Example, "castellan "+name) {
+			t.Errorf("%s has no example of itself:\n%s", name, cmd.Example)
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" || strings.HasSuffix(f.Usage, ".") {
+				t.Errorf("%s: the help of --%s is %q", name, f.Name, f.Usage)
+			}
+		})
+		for _, m := range regexp.MustCompile(`castellan `+name+`\b[^|\n]*(?:\\\n[^\n]*)*`).FindAllString(cmd.Example, -1) {
+			for _, flag := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(m, -1) {
+				if cmd.Flags().Lookup(flag[1]) == nil {
+					t.Errorf("%s: the example has --%s, which it does not take", name, flag[1])
+				}
+			}
+		}
+	})
+	if seen < 25 {
+		t.Errorf("only %d commands", seen)
 	}
+	castellan().Succeed(t, "completion", "bash", "--help")
+}
+
+// Every setting can be given as a flag, and has help.
+func TestSettingsHelp(t *testing.T) {
+	t.Parallel()
 	help := castellan().Succeed(t, "serve", "--help")
 	for _, s := range settings {
 		terminaltest.Contains(t, help, "--"+s.flag, "["+s.env+"]")

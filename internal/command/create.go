@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"castellan/internal/client"
 	"castellan/internal/files"
@@ -155,35 +154,20 @@ func (c *Commands) createRequest(name string, n *newInstance) (*systemv1.CreateI
 func (n *newInstance) machine(now time.Time) (*systemv1.CreateInstanceRequest_Machine, error) {
 	m := &systemv1.CreateInstanceRequest_Machine{UserName: n.machineUser, Name: cmp.Or(n.machineName, n.machineUser)}
 	if n.pat || n.patExpires != "" {
-		expires, err := expiry("--pat-expires", n.patExpires, now)
+		expires, err := moment("--pat-expires", n.patExpires, now)
 		if err != nil {
 			return nil, err
 		}
 		m.PersonalAccessToken = &systemv1.CreateInstanceRequest_PersonalAccessToken{ExpirationDate: expires}
 	}
 	if n.machineKey || n.keyExpires != "" || n.keyFile != "" {
-		expires, err := expiry("--machine-key-expires", n.keyExpires, now)
+		expires, err := moment("--machine-key-expires", n.keyExpires, now)
 		if err != nil {
 			return nil, err
 		}
 		m.MachineKey = &systemv1.CreateInstanceRequest_MachineKey{Type: authnv1.KeyType_KEY_TYPE_JSON, ExpirationDate: expires}
 	}
 	return m, nil
-}
-
-// expiry reads a time, or a duration from now; nil when text is empty.
-func expiry(flag, text string, now time.Time) (*timestamppb.Timestamp, error) {
-	if text == "" {
-		return nil, nil
-	}
-	if d, err := time.ParseDuration(text); err == nil {
-		return timestamppb.New(now.Add(d)), nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return nil, terminal.Usagef("%s must be a time such as 2030-12-31T00:00:00Z or a duration such as 720h, not %q", flag, text)
-	}
-	return timestamppb.New(t), nil
 }
 
 // human returns the person that n describes. Which names are needed the server decides, so that

@@ -99,7 +99,9 @@ func TestMembers(t *testing.T) {
 		table := cli.Succeed(t, "instance", "members", machine, "--sort", sort)
 		terminaltest.Contains(t, table, "USER ", " The Robot ", " owner ", " machine ", " IAM_OWNER\n")
 	}
-	type members struct{ Result []struct{ UserID, Email string } }
+	type members struct {
+		Result []struct{ UserID, Email string }
+	}
 	all := decode[members](t, cli.Succeed(t, "instance", "members", person, "-o", "json"))
 	if len(all.Result) != 1 || all.Result[0].Email != "ada@berry.example" {
 		t.Fatalf("got %+v", all)

@@ -18,7 +18,8 @@ import (
 func (c *Commands) instance() *cobra.Command {
 	return terminal.Group(&cobra.Command{Use: "instance", Short: "Create, list, change and remove instances"},
 		c.createInstance(), c.listInstances(), c.getInstance(), c.updateInstance(), c.removeInstance(),
-		c.listDomains(), c.addDomain(), c.removeDomain(), c.setPrimaryDomain(), c.existsDomain(), c.listMembers())
+		c.listDomains(), c.addDomain(), c.removeDomain(), c.setPrimaryDomain(), c.existsDomain(),
+		c.listTrustedDomains(), c.addTrustedDomain(), c.removeTrustedDomain(), c.listMembers())
 }
 
 // listInstances returns `castellan instance list`.

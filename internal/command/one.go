@@ -119,3 +119,18 @@ func date(t *timestamppb.Timestamp) string {
 	}
 	return t.AsTime().Format(time.RFC3339)
 }
+
+// moment reads a time, or a duration from now; nil when text is empty.
+func moment(flag, text string, now time.Time) (*timestamppb.Timestamp, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return timestamppb.New(now.Add(d)), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, terminal.Usagef("%s must be a time such as 2030-12-31T00:00:00Z or a duration such as 720h, not %q", flag, text)
+	}
+	return timestamppb.New(t), nil
+}

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"castellan/internal/terminal"
@@ -33,4 +35,14 @@ func addWords[V any](cmd *cobra.Command, name, help string, words []word[V]) fun
 		}
 		return value
 	}
+}
+
+// parseWord reads one of words; what says what it is.
+func parseWord[V any](what string, words []word[V], text string) (value V, err error) {
+	for _, w := range words {
+		if w.text == text {
+			return w.value, nil
+		}
+	}
+	return value, terminal.Usagef("%s must be one of %s, not %.100q", what, strings.Join(texts(words), ", "), text)
 }
