@@ -10,6 +10,7 @@
 // like: see one. One that shows a list is made with list.
 //
 // It guarantees that every command which prints an answer prints it as a table and as JSON; that
-// nothing is removed before somebody has been asked, or has said --yes; that passwords are no arguments, which other users of the machine could see; and that secrets are
-// written only to files their owner alone can read, which never replace another.
+// nothing is removed before somebody has been asked, or has said --yes; that passwords are no
+// arguments, which other users of the machine could see; and that secrets are written only to
+// files their owner alone can read, which never replace another.
 package command
