@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 	"os"
@@ -227,48 +226,3 @@ func TestFaultsOfCalls(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
-
-// No text brings the reader of limits down, and what it takes has an instance and a limit each.
-func FuzzLimits(f *testing.F) {
-	for _, seed := range []string{
-		bulk, "", "null", "{}", "[]", `{"limits":null}`, `{"limits":[null]}`, `{"limits":[{"block":null,"instanceId":"1"}]}`,
-		`{"limits":[{"auditLogRetention":"1e9s"}]}`, `{"x":1}`, "\xff",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if len(text) > maxBulk {
-			t.Skip()
-		}
-		got, err := parseLimits(text)
-		if err != nil && !bytes.Equal([]byte(err.Error()), []byte(terminal.Printable(err.Error()))) {
-			t.Errorf("an error that is not printable: %q", err)
-		}
-		for _, l := range got.GetLimits() {
-			if err == nil && (l.GetInstanceId() == "" || l.Block == nil && l.GetAuditLogRetention() == nil) {
-				t.Errorf("took %v", l)
-			}
-		}
-	})
-}
-
-// What a notification is read from can be written from it again.
-func FuzzNotification(f *testing.F) {
-	for _, seed := range []string{"80=https://a", "100%=https://a,repeat", "=", "1=,repeat", "4294967296=x", "-1=x", "1=a=b,repeat,repeat"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		n, err := parseNotification(text)
-		if err != nil {
-			return
-		}
-		again := strings.TrimLeft(text, "0+")
-		want := again[strings.Index(again, "=")+1:]
-		if n.GetRepeat() {
-			want = strings.TrimSuffix(want, ",repeat")
-		}
-		if n.GetPercent() == 0 || n.GetCallUrl() == "" || n.GetCallUrl() != want {
-			t.Errorf("%q was read as %v", text, n)
-		}
-	})
-}
