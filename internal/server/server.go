@@ -217,6 +217,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 		Dispatcher: &dispatch.Dispatcher{
 			Users:          s.users,
 			Directory:      &access.Directory{DB: s.db, Clock: clock, ExternalDomain: cfg.ExternalDomain, Secure: cfg.ExternalSecure},
+			Meter:          s.meter,
 			Audit:          s.audit,
 			AuditReads:     cfg.AuditReads,
 			Logger:         s.log,

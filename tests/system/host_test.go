@@ -123,8 +123,8 @@ func TestMembersOfAnInstance(t *testing.T) {
 	})
 }
 
-// TestAStoppedInstance: it serves neither its members nor who calls by its host; the System API goes on,
-// also under its new name. When it has been removed its host and its tokens are nobody's.
+// TestAStoppedInstance: it serves neither its members nor who calls by its host, and no more does a
+// blocked one (contract section 2.8); the System API goes on, also under its new name. When it has been removed its host and its tokens are nobody's.
 func TestAStoppedInstance(t *testing.T) {
 	t.Parallel()
 	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
@@ -145,7 +145,7 @@ func TestAStoppedInstance(t *testing.T) {
 					want  codes.Code
 				}{"member": {a.token, member}, "operator": {kit.Operator().Token(t), byHost}} {
 					got := w.Send(t, a.at, kit.Call{Method: instanceV2 + "/GetInstance", Request: getV2(""), Token: c.token}, nil)
-					if got.Code != c.want || c.want == codes.Unavailable && got.ID != id {
+					if got.Code != c.want || id != "" && got.ID != id {
 						t.Errorf("%s, %s over %s: %v, want %v", step, who, w.Name, got, c.want)
 					}
 					if strings.HasPrefix(w.Name, "connect") && got.Code == codes.Unavailable && got.HTTP != http.StatusServiceUnavailable {
@@ -171,6 +171,22 @@ func TestAStoppedInstance(t *testing.T) {
 		}
 		must(life.Start(t.Context(), ident.InstanceID(a.id), "op"))
 		check("started", codes.OK, codes.OK, "")
+		for block, want := range map[bool]struct {
+			code codes.Code
+			id   string
+		}{true: {codes.ResourceExhausted, "LIMITS-molsj"}, false: {codes.OK, ""}} {
+			limits := &systemv1.SetLimitsRequest{InstanceId: a.id, Block: proto.Bool(block)}
+			if x := kit.REST().Call(t, n.Client, "SetLimits", limits, &systemv1.SetLimitsResponse{}); x.Code != codes.OK {
+				t.Fatal(x)
+			}
+			check(limits.String(), want.code, want.code, want.id)
+			if _, x := n.Get(t, a.id); x.Code != codes.OK {
+				t.Errorf("the System API: %v", x)
+			}
+		}
+		if x := kit.REST().Call(t, n.Client, "ResetLimits", &systemv1.ResetLimitsRequest{InstanceId: a.id}, &systemv1.ResetLimitsResponse{}); x.Code != codes.OK {
+			t.Fatal(x)
+		}
 		must(life.Remove(t.Context(), ident.InstanceID(a.id), "op"))
 		check("removed", codes.Unauthenticated, codes.NotFound, "")
 	})
