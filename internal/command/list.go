@@ -95,7 +95,7 @@ func list[Req, Res, Item any, Answer message[Res]](
 		if err != nil {
 			return err
 		}
-		table, document := terminal.NewTable(c.Out, header), terminal.NewListJSON(c.Out, entriesOf(Answer(new(Res))))
+		shown := c.newListing(*output, header, Answer(new(Res)))
 		p, total := pages.first(), uint64(0)
 		for more := true; more; {
 			asked, err := request(args, p)
@@ -109,22 +109,44 @@ func list[Req, Res, Item any, Answer message[Res]](
 			var entries []Item
 			entries, total = items(answer)
 			p, more = pages.next(p, len(entries))
-			if *output == terminal.OutputJSON {
-				err = document.Write(Answer(answer))
-			} else {
-				err = table.Write(rowsOf(entries, row))
-			}
-			if err != nil {
+			if err := shown.page(Answer(answer), rowsOf(entries, row)); err != nil {
 				return err
 			}
 		}
 		pages.tell(c.Err, p.offset, total)
-		if *output == terminal.OutputJSON {
-			return document.Close()
-		}
-		return nil
+		return shown.end()
 	})
 	return cmd
+}
+
+// listing shows a list in the form that --output says.
+type listing struct {
+	table    *terminal.Table
+	document *terminal.ListJSON // instead of the table
+}
+
+// newListing returns what shows a list whose answers are of the type of like.
+func (c *Commands) newListing(form string, header terminal.Row, like proto.Message) listing {
+	if form == terminal.OutputJSON {
+		return listing{document: terminal.NewListJSON(c.Out, entriesOf(like))}
+	}
+	return listing{table: terminal.NewTable(c.Out, header)}
+}
+
+// page shows one page: answer, whose entries are rows.
+func (l listing) page(answer proto.Message, rows []terminal.Row) error {
+	if l.document != nil {
+		return l.document.Write(answer)
+	}
+	return l.table.Write(rows)
+}
+
+// end ends the list.
+func (l listing) end() error {
+	if l.document != nil {
+		return l.document.Close()
+	}
+	return nil
 }
 
 // rowsOf shows entries as rows.
