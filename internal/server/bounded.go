@@ -33,10 +33,17 @@ func (s *Server) bounded(streams func(*http.Request) bool, next http.Handler) ht
 			defer cancel(nil)
 			_ = deadlines.SetReadDeadline(time.Time{})
 			_ = deadlines.SetWriteDeadline(time.Time{})
-			defer context.AfterFunc(s.stopping, func() {
+			ended := make(chan struct{})
+			stop := context.AfterFunc(s.stopping, func() {
+				defer close(ended)
 				cancel(errStopping)
 				_ = deadlines.SetReadDeadline(time.Now()) // ends a read that waits
-			})()
+			})
+			defer func() {
+				if !stop() {
+					<-ended // the writer is not to be touched once the handler has returned
+				}
+			}()
 			next.ServeHTTP(&pacedWriter{ResponseWriter: w, deadlines: deadlines, limit: streamTimeout}, r.WithContext(ctx))
 			// What net/http itself sends to end the response.
 			_ = deadlines.SetWriteDeadline(time.Now().Add(streamTimeout))
