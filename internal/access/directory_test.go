@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 // fixture is a directory on one database, with instances A and B at a.example and b.example. The
 // user ada of A is its owner, bob of B that of B; eve is a user of A and a member of an organization.
 type fixture struct {
-	*testing.T
+	testing.TB
 	db     store.DB
 	clock  *ident.ManualClock
 	log    *eventlog.Log
@@ -40,16 +40,19 @@ type fixture struct {
 func eachEngine(t *testing.T, fn func(f *fixture)) {
 	t.Helper()
 	t.Parallel()
-	storetest.EachEngine(t, func(t *testing.T, db store.DB) {
-		f := &fixture{T: t, db: db, clock: ident.NewManualClock(start), tokens: make(map[string]vault.Token)}
-		keys := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
-		f.log = eventlog.New(db, keys, f.clock, instance.Noun, user.Noun, pat.Noun, member.Noun, quota.Noun)
-		f.dir = &Directory{DB: db, Clock: f.clock, ExternalDomain: "id.example", Secure: true}
-		f.instance("A", "a.example", "ada")
-		f.instance("B", "b.example", "bob")
-		f.user("A", "eve", expiry.Never, member.Add{Org: "7", Roles: []string{"ORG_OWNER", "IAM_OWNER"}})
-		fn(f)
-	})
+	storetest.EachEngine(t, func(t *testing.T, db store.DB) { fn(newFixture(t, db)) })
+}
+
+func newFixture(t testing.TB, db store.DB) *fixture {
+	t.Helper()
+	f := &fixture{TB: t, db: db, clock: ident.NewManualClock(start), tokens: make(map[string]vault.Token)}
+	keys := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
+	f.log = eventlog.New(db, keys, f.clock, instance.Noun, user.Noun, pat.Noun, member.Noun, quota.Noun)
+	f.dir = &Directory{DB: db, Clock: f.clock, ExternalDomain: "id.example", Secure: true}
+	f.instance("A", "a.example", "ada")
+	f.instance("B", "b.example", "bob")
+	f.user("A", "eve", expiry.Never, member.Add{Org: "7", Roles: []string{"ORG_OWNER", "IAM_OWNER"}})
+	return f
 }
 
 var start = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -370,5 +373,29 @@ func TestADatabaseThatIsAwayIsNoAnswer(t *testing.T) {
 	}
 	if _, err := d.ByToken(t.Context(), "a.example", vault.NewToken(nil)); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("ByToken: %v", err)
+	}
+}
+
+// BenchmarkDirectory is what the questions cost that a call by host asks, beside that for a host alone
+// in the same run.
+func BenchmarkDirectory(b *testing.B) {
+	for _, e := range []storetest.Engine{storetest.SQLite(), storetest.Postgres()} {
+		f := newFixture(b, e.New(b).Open(b))
+		b.Run("host/"+e.Name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := f.dir.ByHost(b.Context(), "a.example:8080"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("token/"+e.Name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := f.dir.ByToken(b.Context(), "a.example:8080", f.tokens["ada"]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
