@@ -57,6 +57,9 @@ func NewPositions(master *MasterKey) *Positions {
 	return &Positions{aead: aead, random: master.random}
 }
 
+// Positions returns what seals positions under the keyring's master key, see [NewPositions].
+func (k *Keyring) Positions() *Positions { return NewPositions(k.master) }
+
 // Seal returns a position as a text of letters, digits, - and _ (base64url, RFC 4648 section
 // 5), which opens for the same purpose and caller only. purpose names the request the position
 // belongs to, with everything about it that must not change from page to page; caller is who

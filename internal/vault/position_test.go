@@ -32,6 +32,15 @@ func TestPositionOpens(t *testing.T) {
 	}
 }
 
+func TestPositionsOfAKeyring(t *testing.T) {
+	master := NewMasterKey([KeySize]byte{1}, nil)
+	sealed := NewPositions(master).Seal("watch", "ada", []byte("7/12"))
+	got, err := NewKeyring(master, nil).Positions().Open("watch", "ada", sealed)
+	if err != nil || string(got) != "7/12" {
+		t.Errorf("Open = %q, %v", got, err)
+	}
+}
+
 // TestPositionFormat fixes format 2: a position a client keeps must open after an upgrade.
 func TestPositionFormat(t *testing.T) {
 	p := NewPositions(NewMasterKey([KeySize]byte{1}, ones{}))
