@@ -9,6 +9,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"castellan/internal/audit"
 	"castellan/internal/ident"
@@ -17,6 +19,7 @@ import (
 	"castellan/tests/kit"
 
 	instancev2 "castellan/gen/zitadel/instance/v2"
+	quotav1 "castellan/gen/zitadel/quota/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
 )
 
@@ -189,6 +192,63 @@ func TestAStoppedInstance(t *testing.T) {
 		}
 		must(life.Remove(t.Context(), ident.InstanceID(a.id), "op"))
 		check("removed", codes.Unauthenticated, codes.NotFound, "")
+	})
+}
+
+// TestLimitsAndQuotas: a blocked instance and one whose quota is used up answer 429 to their members
+// and by host, and say so to browsers; system users who name them go on, and never use a quota.
+func TestLimitsAndQuotas(t *testing.T) {
+	t.Parallel()
+	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
+		n := b.Start(t, nil)
+		operator := kit.Operator().Token(t)
+		for _, w := range rpcWires() {
+			a := newTenant(t, n, w.Name+".example")
+			get := func(who, token, id string, request proto.Message, has string) {
+				t.Helper()
+				got := w.Send(t, a.at, kit.Call{
+					Method: instanceV2 + "/GetInstance", Request: request, Token: token,
+					Header: http.Header{"Cookie": {"zitadel.quota.exhausted=true"}},
+				}, nil)
+				code, status := codes.OK, http.StatusOK
+				if id != "" {
+					code, status = codes.ResourceExhausted, http.StatusTooManyRequests
+				}
+				if got.Code != code || got.ID != id || strings.HasPrefix(w.Name, "connect") && got.HTTP != status {
+					t.Errorf("%s over %s: %v, want %v %q", who, w.Name, got, code, id)
+				}
+				if cookie := got.Header.Get("Set-Cookie"); w.Name != "grpc" && !strings.HasPrefix(cookie, has) || cookie != "" && has == "" {
+					t.Errorf("%s over %s: Set-Cookie %q, want %q", who, w.Name, cookie, has)
+				}
+			}
+			do := func(method string, request proto.Message) {
+				t.Helper()
+				if got := kit.GRPC().Send(t, n.Client, kit.Call{Method: method, Request: request, Token: operator}, nil); got.Code != codes.OK {
+					t.Fatalf("%s: %v", method, got)
+				}
+			}
+			const set, unset = "zitadel.quota.exhausted=true; Path=/; Max-Age=300", "zitadel.quota.exhausted=; Path=/; Max-Age=0"
+			get("a member", a.token, "", getV2(""), unset)
+			do("SetLimits", &systemv1.SetLimitsRequest{InstanceId: a.id, Block: proto.Bool(true)})
+			get("a member of a blocked instance", a.token, "LIMITS-molsj", getV2(""), set)
+			get("an operator by the host of a blocked instance", operator, "LIMITS-molsj", getV2(""), set)
+			get("an operator who names it", operator, "", getV2(a.id), "")
+			do("SetLimits", &systemv1.SetLimitsRequest{InstanceId: a.id, Block: proto.Bool(false)})
+			get("a member again", a.token, "", getV2(""), unset)
+
+			do("SetQuota", &systemv1.SetQuotaRequest{
+				InstanceId: a.id, Unit: quotav1.Unit_UNIT_REQUESTS_ALL_AUTHENTICATED, From: timestamppb.New(time.Now().Add(-time.Hour)),
+				ResetInterval: durationpb.New(24 * time.Hour), Amount: 2, Limit: true,
+			})
+			get("an operator, uncounted", operator, "", getV2(""), unset)
+			get("an operator, uncounted", operator, "", getV2(a.id), "")
+			get("the first", a.token, "", getV2(""), unset)
+			get("the second", a.token, "", getV2(a.id), unset)
+			get("the third", a.token, "QUOTA-vjAy8", getV2(""), set)
+			get("an operator", operator, "", getV2(""), unset)
+			do("RemoveQuota", &systemv1.RemoveQuotaRequest{InstanceId: a.id, Unit: quotav1.Unit_UNIT_REQUESTS_ALL_AUTHENTICATED})
+			get("without a quota", a.token, "", getV2(""), unset)
+		}
 	})
 }
 
