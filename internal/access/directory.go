@@ -2,9 +2,12 @@ package access
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/maypok86/otter/v2"
 
 	"castellan/internal/fault"
 	"castellan/internal/ident"
@@ -79,14 +82,40 @@ func (u User) May(permission string, about ident.InstanceID) error {
 		u.ID, u.Instance.ID, permission, about))
 }
 
-// Directory finds instances by host, and users by token. It is safe for concurrent use.
-type Directory struct {
+// Limits of what strangers can make a node do.
+const (
+	// maxAsking is how many look-ups for tokens that have proved nothing may run at once. Everybody can
+	// make up a token, and so have the database asked; nobody can occupy it.
+	maxAsking = 2
+	// maxProved is how many tokens are remembered that were of use when last seen.
+	maxProved = 10_000
+)
+
+// Config is what a Directory needs.
+type Config struct {
 	// DB is asked outside of transactions.
 	DB    store.Querier
 	Clock ident.Clock
 	// ExternalDomain and Secure are how clients reach the system; callers with a wrong host are told.
 	ExternalDomain string
 	Secure         bool
+}
+
+// Directory finds instances by host, and users by token. It is safe for concurrent use.
+type Directory struct {
+	config Config
+	asking chan struct{} // one place for each look-up for a stranger
+	// proved has the hashes of tokens that were of use when last seen. It says who need not wait behind
+	// strangers, and nothing else: each call has the database asked.
+	proved *otter.Cache[[sha256.Size]byte, struct{}]
+}
+
+// NewDirectory returns a directory that has seen no token.
+func NewDirectory(config Config) *Directory {
+	return &Directory{
+		config: config, asking: make(chan struct{}, maxAsking),
+		proved: otter.Must(&otter.Options[[sha256.Size]byte, struct{}]{MaximumSize: maxProved}),
+	}
 }
 
 // hostSQL reads all that a call by host needs to know of the instance. The column of a row that is
@@ -107,7 +136,7 @@ func (d *Directory) ByHost(ctx context.Context, host string) (Instance, error) {
 	if !ok {
 		return Instance{}, d.unknown(host)
 	}
-	found, err := store.One(ctx, d.DB, scanInstance, hostSQL, domain, quota.RequestsAllAuthenticated)
+	found, err := store.One(ctx, d.config.DB, scanInstance, hostSQL, domain, quota.RequestsAllAuthenticated)
 	if errors.Is(err, store.ErrNotFound) {
 		return Instance{}, d.unknown(host)
 	}
@@ -121,12 +150,12 @@ func (d *Directory) ByHost(ctx context.Context, host string) (Instance, error) {
 // no host can be as long.
 func (d *Directory) unknown(host string) error {
 	scheme := "http"
-	if d.Secure {
+	if d.config.Secure {
 		scheme = "https"
 	}
 	return fault.Plain(fault.NotFound, fmt.Sprintf(
 		"unable to set instance using origin %s://%.260s (ExternalDomain is %s): ID=QUERY-1kIjX Message=Instance not found",
-		scheme, host, d.ExternalDomain))
+		scheme, host, d.config.ExternalDomain))
 }
 
 // scanInstance reads one row of hostSQL.
@@ -157,9 +186,32 @@ const tokenSQL = `SELECT t.user_id, t.expires_at, u.state, m.roles
 
 // ByToken returns the user whose token is sent to a host: one of the instance the host leads to, who
 // is active, with a token that has not expired. Otherwise it returns a fault of kind Unauthenticated
-// (AUTH-7fs1e), whose hidden cause names the reason; and the errors of store.DB. The look-up is by
-// the hash of 256 random bits, so what its time tells is of no use.
+// (AUTH-7fs1e), whose hidden cause names the reason; the errors of store.DB; and that of ctx when it
+// ends while a token that has proved nothing waits. The look-up is by the hash of 256 random bits, so
+// what its time tells is of no use.
 func (d *Directory) ByToken(ctx context.Context, host string, token vault.Token) (User, error) {
+	hash := [sha256.Size]byte(token.Hash())
+	_, proved := d.proved.GetIfPresent(hash)
+	if !proved {
+		select {
+		case d.asking <- struct{}{}:
+			defer func() { <-d.asking }()
+		case <-ctx.Done():
+			return User{}, ctx.Err()
+		}
+	}
+	who, err := d.byHash(ctx, host, hash[:])
+	switch {
+	case err == nil && !proved:
+		d.proved.Set(hash, struct{}{})
+	case proved && errors.Is(err, errToken):
+		d.proved.Invalidate(hash)
+	}
+	return who, err
+}
+
+// byHash is ByToken of the hash of a token.
+func (d *Directory) byHash(ctx context.Context, host string, hash []byte) (User, error) {
 	at, err := d.ByHost(ctx, host)
 	if fault.KindOf(err) == fault.NotFound {
 		return User{}, errToken.WithCause(err)
@@ -167,13 +219,13 @@ func (d *Directory) ByToken(ctx context.Context, host string, token vault.Token)
 	if err != nil {
 		return User{}, err
 	}
-	found, err := store.One(ctx, d.DB, scanToken, tokenSQL, at.ID, token.Hash(), member.Instance)
+	found, err := store.One(ctx, d.config.DB, scanToken, tokenSQL, at.ID, hash, member.Instance)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return User{}, errToken.WithCause(fmt.Errorf("instance %s has no such token", at.ID))
 	case err != nil:
 		return User{}, fmt.Errorf("find a token of instance %s: %w", at.ID, err)
-	case store.Micros(d.Clock.Now()) >= found.expires:
+	case store.Micros(d.config.Clock.Now()) >= found.expires:
 		return User{}, errToken.WithCause(fmt.Errorf("the token of user %s has expired", found.user))
 	case found.state != user.Active:
 		return User{}, errToken.WithCause(fmt.Errorf("user %s is %s", found.user, found.state))

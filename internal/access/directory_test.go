@@ -48,7 +48,7 @@ func newFixture(t testing.TB, db store.DB) *fixture {
 	f := &fixture{TB: t, db: db, clock: ident.NewManualClock(start), tokens: make(map[string]vault.Token)}
 	keys := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
 	f.log = eventlog.New(db, keys, f.clock, instance.Noun, user.Noun, pat.Noun, member.Noun, quota.Noun)
-	f.dir = &Directory{DB: db, Clock: f.clock, ExternalDomain: "id.example", Secure: true}
+	f.dir = NewDirectory(Config{DB: db, Clock: f.clock, ExternalDomain: "id.example", Secure: true})
 	f.instance("A", "a.example", "ada")
 	f.instance("B", "b.example", "bob")
 	f.user("A", "eve", expiry.Never, member.Add{Org: "7", Roles: []string{"ORG_OWNER", "IAM_OWNER"}})
@@ -134,7 +134,7 @@ func TestAHostThatLeadsNowhere(t *testing.T) {
 				f.Errorf("%.100q: %v", host, err)
 			}
 		}
-		f.dir.Secure = false
+		f.dir.config.Secure = false
 		if _, err := f.dir.ByHost(f.Context(), "c.example:1"); !strings.Contains(err.Error(), " http://c.example:1 ") {
 			f.Error(err)
 		}
@@ -341,7 +341,7 @@ func (c *counting) Query(ctx context.Context, sql string, args ...any) (store.Ro
 func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
 		asked := &counting{Querier: f.db}
-		f.dir.DB = asked
+		f.dir.config.DB = asked
 		check := func(what string, want int32) {
 			f.Helper()
 			if n := asked.statements.Swap(0); n != want {
@@ -367,13 +367,86 @@ func (failing) Query(context.Context, string, ...any) (store.Rows, error) {
 }
 
 func TestADatabaseThatIsAwayIsNoAnswer(t *testing.T) {
-	d := &Directory{DB: failing{}, Clock: ident.NewManualClock(start)}
+	d := NewDirectory(Config{DB: failing{}, Clock: ident.NewManualClock(start)})
 	if _, err := d.ByHost(t.Context(), "a.example"); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("ByHost: %v", err)
 	}
 	if _, err := d.ByToken(t.Context(), "a.example", vault.NewToken(nil)); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("ByToken: %v", err)
 	}
+}
+
+// halting is a database whose answers wait.
+type halting struct {
+	store.Querier
+	asked chan struct{} // one for each statement that has come
+	reply chan struct{} // lets one statement go on
+}
+
+func (h *halting) Query(ctx context.Context, sql string, args ...any) (store.Rows, error) {
+	h.asked <- struct{}{}
+	<-h.reply
+	return h.Querier.Query(ctx, sql, args...)
+}
+
+// TestStrangersDoNotOccupyTheDatabase: with tokens that have proved nothing, however many, only a few
+// look-ups run at once; a token that was of use before does not wait behind them, until it is of no
+// use any more.
+func TestStrangersDoNotOccupyTheDatabase(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		h := &halting{Querier: f.db, asked: make(chan struct{}, 100), reply: make(chan struct{}, 100)}
+		free := func(statements int) {
+			for range statements {
+				h.reply <- struct{}{}
+			}
+		}
+		f.dir.config.DB = h
+		free(2)
+		_, err := f.dir.ByToken(f.Context(), "a.example", f.tokens["ada"])
+		f.must(err)
+		<-h.asked
+		<-h.asked
+
+		const strangers = 10
+		done := make(chan error, strangers)
+		for range strangers {
+			go func() {
+				_, err := f.dir.ByToken(f.Context(), "a.example", vault.NewToken(nil))
+				done <- err
+			}()
+		}
+		for range maxAsking {
+			<-h.asked
+		}
+		if len(h.asked) != 0 || len(f.dir.asking) != maxAsking {
+			f.Errorf("%d look-ups run, and %d more statements", len(f.dir.asking), len(h.asked))
+		}
+		gone, cancel := context.WithCancel(f.Context())
+		cancel()
+		if _, err := f.dir.ByToken(gone, "a.example", f.tokens["bob"]); !errors.Is(err, context.Canceled) {
+			f.Errorf("a stranger who leaves: %v", err)
+		}
+		known := make(chan error, 1)
+		go func() {
+			_, err := f.dir.ByToken(f.Context(), "a.example", f.tokens["ada"])
+			known <- err
+		}()
+		<-h.asked // while all places are taken
+		free(2*strangers + 2)
+		f.must(<-known)
+		for range strangers {
+			if err := <-done; !unauthenticated(err) {
+				f.Errorf("a stranger: %v", err)
+			}
+		}
+		f.dir.config.DB = f.db
+		if _, err := f.dir.ByToken(f.Context(), "b.example", f.tokens["ada"]); !unauthenticated(err) {
+			f.Errorf("another instance: %v", err)
+		}
+		if _, proved := f.dir.proved.GetIfPresent([32]byte(f.tokens["ada"].Hash())); proved {
+			f.Error("a token that was of no use passes strangers")
+		}
+	})
 }
 
 // BenchmarkDirectory is what the questions cost that a call by host asks, beside that for a host alone

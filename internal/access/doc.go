@@ -7,8 +7,10 @@
 // order the answers count is decided by dispatch; what a role grants by role; who a system user is
 // by systemuser, which is beside it.
 //
-// Nothing is kept between two calls, so an instance that is stopped, a token that expires and a
-// member who is removed are so from the next call on, on every node (decision D1).
+// No answer is kept for the next call, so an instance that is stopped, a token that expires and a
+// member who is removed are so from then on, on every node (decision D1). All that is remembered is
+// which tokens were of use, for these need not wait behind strangers, who get no more than their
+// share of the database.
 //
 // It guarantees that a host means what instance.NormalizeDomain makes of it and nothing else
 // (decision D10: it is given the Host or :authority alone); that a token is of use on the hosts of

@@ -216,7 +216,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 		Logger: s.log,
 		Dispatcher: &dispatch.Dispatcher{
 			Users:          s.users,
-			Directory:      &access.Directory{DB: s.db, Clock: clock, ExternalDomain: cfg.ExternalDomain, Secure: cfg.ExternalSecure},
+			Directory:      access.NewDirectory(access.Config{DB: s.db, Clock: clock, ExternalDomain: cfg.ExternalDomain, Secure: cfg.ExternalSecure}),
 			Meter:          s.meter,
 			Audit:          s.audit,
 			AuditReads:     cfg.AuditReads,
