@@ -15,6 +15,9 @@ import (
 type Call struct {
 	// Actor is who makes the call; events record it.
 	Actor ident.Actor
+	// ActorSequence is the sequence of the system user when it was authenticated, 0 for one of the
+	// configuration. What changes the user later has a greater one.
+	ActorSequence uint64
 	// IdempotencyKey is the caller's name for this write (decision D11), or empty.
 	IdempotencyKey string
 }

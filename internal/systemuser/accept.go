@@ -15,6 +15,14 @@ import (
 	"castellan/internal/role"
 )
 
+// acceptName checks the name of a user to be.
+func acceptName(name string) error {
+	if err := checkName(name); err != nil {
+		return invalid("SYSUSER-name1", "Errors.SystemUser.IDInvalid", "id", err)
+	}
+	return nil
+}
+
 // acceptKey checks the PEM of a key that counts now, and returns it in the form in which it is
 // kept: one block without comments, a certificate or a public key as PKIX.
 func acceptKey(text string, now time.Time) (string, error) {
@@ -95,7 +103,7 @@ func errGrant(i int, name, permission string) error {
 
 // user makes a user of the database ready for use. An error means that its row is damaged.
 func (s State) user() (*user, error) {
-	u := &user{caller: Caller{Name: ident.Actor(s.ID), Memberships: s.Memberships}}
+	u := &user{caller: Caller{Name: ident.Actor(s.ID), Memberships: s.Memberships, Sequence: s.Sequence}}
 	for _, held := range []struct {
 		pem   string
 		until time.Time

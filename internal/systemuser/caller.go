@@ -59,6 +59,9 @@ type Membership struct {
 type Caller struct {
 	Name        ident.Actor
 	Memberships []Membership
+	// Sequence is that of a user of the database when it was looked up; 0 for one of the
+	// configuration.
+	Sequence uint64
 }
 
 // Scope is what a call is about. Empty means none in particular.

@@ -24,12 +24,7 @@ type directory struct {
 	asking chan struct{} // one place for each look-up for a stranger
 	// prepared has users ready for use by their names, so that their keys are not parsed again for
 	// each new token. One counts as long as its sequence is that of the row.
-	prepared *otter.Cache[string, preparedUser]
-}
-
-type preparedUser struct {
-	sequence uint64
-	user     *user
+	prepared *otter.Cache[string, *user]
 }
 
 // Ask makes the users in the database known, beside those of the configuration, which win. Each
@@ -39,60 +34,60 @@ type preparedUser struct {
 func (r *Registry) Ask(db store.Querier) {
 	r.added = &directory{
 		db: db, asking: make(chan struct{}, maxAsking),
-		prepared: otter.Must(&otter.Options[string, preparedUser]{MaximumSize: maxPrepared}),
+		prepared: otter.Must(&otter.Options[string, *user]{MaximumSize: maxPrepared}),
 	}
 }
 
 // isCurrent reports whether what is remembered of a token is so still. A token that is remembered
 // has proved who sent it, so the question does not wait behind those of strangers.
 func (r *Registry) isCurrent(ctx context.Context, v verifiedToken) (bool, error) {
-	if v.sequence == 0 {
+	if v.user.caller.Sequence == 0 {
 		return true, nil
 	}
 	sequence, err := sequenceOf(ctx, r.added.db, string(v.user.caller.Name))
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
-	return sequence == v.sequence, err
+	return sequence == v.user.caller.Sequence, err
 }
 
 // lookUp finds a user in the database for a token that claims its name. It returns AUTH-7fs1e when
 // there is none.
-func (r *Registry) lookUp(ctx context.Context, name string) (*user, uint64, error) {
+func (r *Registry) lookUp(ctx context.Context, name string) (*user, error) {
 	if r.added == nil || checkName(name) != nil || canonicalName(name) != name {
-		return nil, 0, errBadToken.WithCause(errUnknown(name))
+		return nil, errBadToken.WithCause(errUnknown(name))
 	}
 	select {
 	case r.added.asking <- struct{}{}:
 		defer func() { <-r.added.asking }()
 	case <-ctx.Done():
-		return nil, 0, ctx.Err()
+		return nil, ctx.Err()
 	}
-	u, sequence, err := r.added.find(ctx, name)
+	u, err := r.added.find(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
 		err = errBadToken.WithCause(errUnknown(name))
 	}
-	return u, sequence, err
+	return u, err
 }
 
 // find reads a user and makes it ready for use. It returns store.ErrNotFound when there is none.
-func (d *directory) find(ctx context.Context, name string) (*user, uint64, error) {
+func (d *directory) find(ctx context.Context, name string) (*user, error) {
 	s, err := get(ctx, d.db, name, "")
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if s.Removed {
-		return nil, 0, store.ErrNotFound
+		return nil, store.ErrNotFound
 	}
-	if p, ready := d.prepared.GetIfPresent(name); ready && p.sequence == s.Sequence {
-		return p.user, p.sequence, nil
+	if u, ready := d.prepared.GetIfPresent(name); ready && u.caller.Sequence == s.Sequence {
+		return u, nil
 	}
 	u, err := s.user()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	d.prepared.Set(name, preparedUser{sequence: s.Sequence, user: u})
-	return u, s.Sequence, nil
+	d.prepared.Set(name, u)
+	return u, nil
 }
 
 // Named returns the system user with a name as it is now, whether it is of the configuration or in
@@ -105,7 +100,7 @@ func (r *Registry) Named(ctx context.Context, name ident.Actor) (Caller, error) 
 	if r.added == nil {
 		return Caller{}, errBadToken.WithCause(errUnknown(string(name)))
 	}
-	u, _, err := r.added.find(ctx, string(name))
+	u, err := r.added.find(ctx, string(name))
 	if errors.Is(err, store.ErrNotFound) {
 		err = errBadToken.WithCause(errUnknown(string(name)))
 	}

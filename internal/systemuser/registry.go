@@ -3,6 +3,7 @@ package systemuser
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -22,6 +23,9 @@ var (
 	errBadHeader = fault.New(fault.Unauthenticated, "AUTH-toLo1", "invalid auth header")
 	errBadToken  = fault.New(fault.Unauthenticated, "AUTH-7fs1e", "Errors.Token.Invalid")
 )
+
+// TokenInvalid is the answer to a caller whose token counts no more (AUTH-7fs1e). why is for the log.
+func TokenInvalid(why string) error { return errBadToken.WithCause(errors.New(why)) }
 
 // maxVerified is how many verified tokens are remembered.
 const maxVerified = 10_000
@@ -51,7 +55,6 @@ type snapshot struct {
 // its times are checked again at each use.
 type verifiedToken struct {
 	generation uint64
-	sequence   uint64 // 0 for a user of the configuration
 	user       *user
 	key        *publicKey
 	valid      lifetime
@@ -130,7 +133,7 @@ func (r *Registry) Verify(ctx context.Context, token string) (Caller, error) {
 	}
 	v := verifiedToken{generation: users.generation, user: users.users[c.name], valid: c.valid}
 	if v.user == nil {
-		if v.user, v.sequence, err = r.lookUp(ctx, c.name); err != nil {
+		if v.user, err = r.lookUp(ctx, c.name); err != nil {
 			return Caller{}, err
 		}
 	}

@@ -49,6 +49,9 @@ func (s *Service) Add(ctx context.Context, by ident.Actor, wish Add) (State, err
 		return State{}, err
 	}
 	wish.Name = canonicalName(wish.Name)
+	if err := acceptName(wish.Name); err != nil {
+		return State{}, err // before the name is looked for
+	}
 	if s.Users.configured(wish.Name) {
 		return State{}, errExists
 	}

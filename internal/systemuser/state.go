@@ -97,8 +97,8 @@ func (a Add) Decide(s State, by Caller, now time.Time) ([]eventlog.Payload, erro
 	if s.Exists() && !s.Removed {
 		return nil, errExists
 	}
-	if err := checkName(a.Name); err != nil {
-		return nil, invalid("SYSUSER-name1", "Errors.SystemUser.IDInvalid", "id", err)
+	if err := acceptName(a.Name); err != nil {
+		return nil, err
 	}
 	key, err := acceptKey(a.PublicKey, now)
 	if err != nil {

@@ -55,9 +55,9 @@ func (d *Dispatcher) admit(ctx context.Context, c *transport.Call) (a admission,
 		return a, nil
 	}
 	authorization := c.Header["Authorization"]
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	if token, ok := instanceToken(authorization); ok && d.Directory != nil {
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
 		user, err := d.Directory.ByToken(ctx, c.Host, token)
 		if err != nil {
 			return a, err

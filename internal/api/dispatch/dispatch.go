@@ -126,7 +126,7 @@ func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run
 	if err != nil {
 		return nil, err
 	}
-	ctx = call.With(ctx, call.Call{Actor: v.actor(), IdempotencyKey: key})
+	ctx = call.With(ctx, call.Call{Actor: v.actor(), ActorSequence: v.system.Sequence, IdempotencyKey: key})
 	return run(ctx, func(ctx context.Context, request proto.Message) error { return d.check(ctx, c, v, request) })
 }
 

@@ -20,6 +20,7 @@ import (
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
+	"castellan/internal/instance"
 	"castellan/internal/store"
 	"castellan/internal/systemuser"
 
@@ -231,6 +232,39 @@ func TestNULIsRefusedWhereverItIs(t *testing.T) {
 		if f == nil || len(f.Violations) != 1 || f.Violations[0].Field != field {
 			t.Errorf("%s: %v", field, f)
 		}
+	}
+}
+
+func TestTheSystemIsNoInstance(t *testing.T) {
+	for _, request := range []proto.Message{
+		&systemv1.GetInstanceRequest{InstanceId: "system"},
+		&systemv1.BulkSetLimitsRequest{Limits: []*systemv1.SetLimitsRequest{{InstanceId: "1"}, {InstanceId: "system"}}},
+	} {
+		if err := validate(request); !errors.Is(err, instance.NotFound(ident.System)) {
+			t.Errorf("%v: %v", request, err)
+		}
+	}
+	if err := validate(&systemv1.ExistsDomainRequest{Domain: "system"}); err != nil {
+		t.Errorf("a domain of that name: %v", err)
+	}
+}
+
+// away is an authenticator whose database does not answer.
+type away struct{}
+
+func (away) Authenticate(context.Context, []string) (systemuser.Caller, error) {
+	return systemuser.Caller{}, fmt.Errorf("look up: %w", store.ErrUnavailable)
+}
+
+func TestWhoCannotBeLookedUpIsNoStranger(t *testing.T) {
+	f := newFixture()
+	f.d.Users = away{}
+	c := &transport.Call{Method: method(t, systemv1.File_zitadel_system_proto, 0, "GetInstance"), Header: signedIn()}
+	if err := f.d.Admit(t.Context(), c); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("Admit = %v", err)
+	}
+	if err := f.run(t, "GetInstance", &systemv1.GetInstanceRequest{InstanceId: "1"}, signedIn()); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("Dispatch = %v", err)
 	}
 }
 

@@ -9,15 +9,16 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"castellan/internal/fault"
+	"castellan/internal/ident"
+	"castellan/internal/instance"
 )
 
 // validate checks a request against the rules its messages declare. The message of the
 // fault is that of the first rule broken, in the words clients of the interface know
 // (contract section 1.3); its violations name every field at fault.
 func validate(request proto.Message) error {
-	if field, found := findNUL(request.ProtoReflect(), ""); found {
-		const rule = "must not contain the character U+0000"
-		return fault.Plain(fault.InvalidArgument, field+": "+rule).WithViolation(field, rule)
+	if refused := stray(request.ProtoReflect(), ""); refused != nil {
+		return refused
 	}
 	v, ok := request.(interface{ Validate() error })
 	if !ok {
@@ -86,40 +87,51 @@ func protoName(goName string) string {
 	return b.String()
 }
 
-// findNUL returns the path of a string with a NUL character. No name, address or domain has
-// one, and PostgreSQL cannot store it.
-func findNUL(m protoreflect.Message, path string) (field string, found bool) {
+// stray returns the fault of a text that no request may hold, nil when there is none. It is one with
+// a NUL character, which no name, address or domain has and PostgreSQL cannot store; or the id
+// that stands for the system where an instance would stand, which is no instance.
+func stray(m protoreflect.Message, path string) (refused *fault.Error) {
 	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		name := join(path, string(fd.Name()))
 		switch {
 		case fd.IsList():
 			for i := range v.List().Len() {
-				if field, found = nulIn(fd, v.List().Get(i), name+"["+strconv.Itoa(i)+"]"); found {
+				if refused = strayIn(fd, v.List().Get(i), name+"["+strconv.Itoa(i)+"]"); refused != nil {
 					return false
 				}
 			}
 		case fd.IsMap():
 			v.Map().Range(func(k protoreflect.MapKey, mv protoreflect.Value) bool {
-				field, found = nulIn(fd.MapValue(), mv, name)
+				refused = strayIn(fd.MapValue(), mv, name)
 				if fd.MapKey().Kind() == protoreflect.StringKind && strings.IndexByte(k.String(), 0) >= 0 {
-					field, found = name, true
+					refused = errNUL(name)
 				}
-				return !found
+				return refused == nil
 			})
 		default:
-			field, found = nulIn(fd, v, name)
+			refused = strayIn(fd, v, name)
 		}
-		return !found
+		return refused == nil
 	})
-	return field, found
+	return refused
 }
 
-func nulIn(fd protoreflect.FieldDescriptor, v protoreflect.Value, path string) (string, bool) {
+func strayIn(fd protoreflect.FieldDescriptor, v protoreflect.Value, path string) *fault.Error {
 	switch fd.Kind() {
 	case protoreflect.StringKind:
-		return path, strings.IndexByte(v.String(), 0) >= 0
+		if strings.IndexByte(v.String(), 0) >= 0 {
+			return errNUL(path)
+		}
+		if fd.Name() == "instance_id" && v.String() == string(ident.System) {
+			return instance.NotFound(ident.System)
+		}
 	case protoreflect.MessageKind, protoreflect.GroupKind:
-		return findNUL(v.Message(), path)
+		return stray(v.Message(), path)
 	}
-	return "", false
+	return nil
+}
+
+func errNUL(field string) *fault.Error {
+	const rule = "must not contain the character U+0000"
+	return fault.Plain(fault.InvalidArgument, field+": "+rule).WithViolation(field, rule)
 }
