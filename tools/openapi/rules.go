@@ -19,7 +19,8 @@ type rules struct {
 		Items    *rules `json:"items"`
 	} `json:"repeated"`
 	Uint32 struct {
-		Gt *uint32 `json:"gt"`
+		Gt  *uint32 `json:"gt"`
+		Lte *uint32 `json:"lte"`
 	} `json:"uint32"`
 	Uint64 struct {
 		Gt *uint64 `json:"gt,string"`
@@ -58,6 +59,9 @@ func (r *rules) constrain(schema object, field protoreflect.FieldDescriptor) err
 	}
 	if r.Uint32.Gt != nil {
 		schema["exclusiveMinimum"] = *r.Uint32.Gt
+	}
+	if r.Uint32.Lte != nil {
+		schema["maximum"] = *r.Uint32.Lte
 	}
 	if r.Uint64.Gt != nil {
 		// A 64-bit number is a string, which has no minimum; only "not zero" can be said.

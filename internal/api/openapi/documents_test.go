@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	optionsv1 "castellan/gen/castellan/options/v1"
+	_ "castellan/gen/castellan/system/v1"
 	_ "castellan/gen/zitadel/instance/v2beta"
 	_ "castellan/gen/zitadel/system/v1"
 )
@@ -348,6 +349,8 @@ func TestSchemasCarryWhatIsRequired(t *testing.T) {
 			"application/json", "schema")["required"], "[instanceName]"},
 		{"SetQuota", quota["required"], "[from resetInterval unit]"},
 		{"refused unit", at(quota, "properties", "unit", "not")["enum"], "[UNIT_UNIMPLEMENTED]"},
+		{"limit", at(loaded(t)["castellan/system/v1/lifecycle.json"], "paths", "/castellan/v1/audit/_search", "post", "requestBody",
+			"content", "application/json", "schema", "properties", "limit")["maximum"], "1000"},
 		{"percent", at(doc, "components", "schemas", "zitadel.quota.v1.Notification", "properties", "percent")["exclusiveMinimum"], "0"},
 	} {
 		if got := fmt.Sprint(c.got); got != c.want {
