@@ -50,6 +50,7 @@ import (
 	"castellan/internal/user"
 	"castellan/internal/vault"
 
+	castellansystemv1 "castellan/gen/castellan/system/v1"
 	instancev2 "castellan/gen/zitadel/instance/v2"
 	instancev2beta "castellan/gen/zitadel/instance/v2beta"
 	systemv1 "castellan/gen/zitadel/system/v1"
@@ -64,6 +65,7 @@ type Server struct {
 	events   *eventlog.Log
 	meter    *usage.Meter
 	users    *systemuser.Registry
+	sysusers *systemuser.Service
 	once     *once.Book
 	audit    *audit.Log
 	keys     *vault.KeyPool
@@ -84,6 +86,7 @@ func Nouns() []eventlog.Kind {
 		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, member.Noun,
 		quota.Noun, limit.Noun, feature.Noun,
 		delivery.Noun,
+		systemuser.Noun,
 	}
 }
 
@@ -117,6 +120,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, version string) (_ *
 		return nil, err
 	}
 	if err := s.compose(keyring, version); err != nil {
+		return nil, err
+	}
+	if err := s.sysusers.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
@@ -236,6 +242,10 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 	v2 := &instances.Service{DB: s.db, Instances: s.instances(), Version: version}
 	instancev2.RegisterInstanceServiceServer(calls, v2)
 	instancev2beta.RegisterInstanceServiceServer(calls, &instances.Beta{Service: v2})
+	s.users.Ask(s.db)
+	own := s.lifecycle(keyring, clock)
+	castellansystemv1.RegisterInstanceLifecycleServiceServer(calls, own)
+	s.sysusers = own.Operators
 	s.health = health.New(calls.Services()...)
 	healthv1.RegisterHealthServer(calls, s.health)
 	mountReflection(calls, calls.Services()...)

@@ -35,8 +35,9 @@ const service = "zitadel.system.v1.SystemService"
 var services = map[string]string{
 	service:                               "zitadel/system.proto",
 	"zitadel.instance.v2.InstanceService": "zitadel/instance/v2/instance_service.proto",
-	"zitadel.instance.v2beta.InstanceService": "zitadel/instance/v2beta/instance_service.proto",
-	"grpc.health.v1.Health":                   "grpc/health/v1/health.proto",
+	"zitadel.instance.v2beta.InstanceService":      "zitadel/instance/v2beta/instance_service.proto",
+	"castellan.system.v1.InstanceLifecycleService": "castellan/system/v1/lifecycle.proto",
+	"grpc.health.v1.Health":                        "grpc/health/v1/health.proto",
 }
 
 // TestProbes is contract section 7: alive, ready, and both without credentials.
