@@ -60,6 +60,8 @@ var synonyms = map[string]string{
 	"custom_domain":             "domain",
 	"queries.id_query.ids":      "instance_id",
 	"filters.in_ids_filter.ids": "instance_id",
+	"memberships.aggregate_id":  "instance_id",
+	"id":                        "system_user",
 }
 
 // TestMatrix calls everything as everyone about an instance that is not theirs: nothing of it is

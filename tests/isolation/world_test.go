@@ -27,6 +27,7 @@ import (
 	"castellan/internal/systemuser"
 	"castellan/tests/kit"
 
+	castellansystemv1 "castellan/gen/castellan/system/v1"
 	instancev2 "castellan/gen/zitadel/instance/v2"
 )
 
@@ -98,6 +99,7 @@ func (w *world) target(name string) Target {
 		"trusted_domain": "trusted." + domain,
 		"user_id":        kit.Column[string](w, w.node.DB(), `SELECT user_id FROM users WHERE instance_id = $1`, id)[0],
 		"org_id":         made.GetDetails().GetResourceOwner(),
+		"system_user":    fmt.Sprintf("robot-%d", w.made),
 	}
 	begin := func(method string, request proto.Message) {
 		w.Helper()
@@ -109,6 +111,11 @@ func (w *world) target(name string) Target {
 		method = "zitadel.system.v1.SystemService/" + method
 		begin(method, cases[method].request(t))
 	}
+	begin("castellan.system.v1.InstanceLifecycleService/AddSystemUser", &castellansystemv1.AddSystemUserRequest{
+		Id: t["system_user"], PublicKey: kit.NewUser(t["system_user"]).PublicPEM(), Memberships: []*castellansystemv1.Membership{{
+			Type: castellansystemv1.MembershipType_MEMBERSHIP_TYPE_INSTANCE, AggregateId: id, Roles: []string{"SYSTEM_OWNER"},
+		}},
+	})
 	begin("zitadel.instance.v2.InstanceService/AddTrustedDomain", &instancev2.AddTrustedDomainRequest{
 		InstanceId: id, TrustedDomain: t["trusted_domain"],
 	})

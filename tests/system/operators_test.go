@@ -2,6 +2,7 @@ package system_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -219,6 +220,10 @@ func TestMembershipsOfAddedUsers(t *testing.T) {
 			{kit.Operator(), "GetInstance", &systemv1.GetInstanceRequest{InstanceId: "system"}, codes.NotFound, ""},
 			{kit.Operator(), "RemoveInstance", &systemv1.RemoveInstanceRequest{InstanceId: "system"}, codes.NotFound, ""},
 			{kit.Operator(), "ListIAMMembers", &systemv1.ListIAMMembersRequest{InstanceId: "system"}, codes.NotFound, ""},
+			{kit.Operator(), "SetLimits", &systemv1.SetLimitsRequest{InstanceId: "system", Block: proto.Bool(true)}, codes.NotFound, ""},
+			{kit.Operator(), "BulkSetLimits", &systemv1.BulkSetLimitsRequest{Limits: []*systemv1.SetLimitsRequest{
+				{InstanceId: mine.GetInstanceId(), Block: proto.Bool(true)}, {InstanceId: "system", Block: proto.Bool(true)},
+			}}, codes.NotFound, ""},
 		} {
 			a := kit.REST().Send(t, n.Client, kit.Call{Method: c.method, Request: c.request, Token: c.who.Token(t)}, nil)
 			if a.Code != c.code || a.ID != c.id {
@@ -226,5 +231,53 @@ func TestMembershipsOfAddedUsers(t *testing.T) {
 			}
 		}
 		kit.CheckUnchanged(t, n.DB(), before)
+	})
+}
+
+// TestAuditEntries over every protocol: the calls that were made are there, page by page, and a
+// position serves the one who got it.
+func TestAuditEntries(t *testing.T) {
+	t.Parallel()
+	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
+		n := b.Start(t, nil)
+		id := n.Create(t, kit.Machine("Acme")).GetInstanceId()
+		do(t, n.Client, lifecycle+"StopInstance", &castellansystemv1.StopInstanceRequest{InstanceId: id}, nil)
+		a := kit.REST().Send(t, n.Client, kit.Call{
+			Method: "RemoveInstance", Request: &systemv1.RemoveInstanceRequest{InstanceId: id}, Token: kit.Viewer().Token(t),
+		}, nil)
+		if a.Code != codes.PermissionDenied {
+			t.Fatal(a)
+		}
+		n.Stop(t) // which writes what is queued
+		n = b.Start(t, nil)
+		want := []string{
+			"viewer RemoveInstance PermissionDenied", "operator StopInstance OK", "operator CreateInstance OK",
+		}
+		eachWire(func(w kit.Wire) {
+			page := func(u kit.User, request *castellansystemv1.ListAuditEntriesRequest) (*castellansystemv1.ListAuditEntriesResponse, kit.Answer) {
+				t.Helper()
+				answer := new(castellansystemv1.ListAuditEntriesResponse)
+				return answer, w.Send(t, n.Client, kit.Call{Method: lifecycle + "ListAuditEntries", Request: request, Token: u.Token(t)}, answer)
+			}
+			var got []string
+			for position, pages := "", 0; pages == 0 || position != ""; pages++ {
+				answer, a := page(kit.Viewer(), &castellansystemv1.ListAuditEntriesRequest{InstanceId: id, Limit: 2, Position: position})
+				if a.Code != codes.OK || pages > 2 {
+					t.Fatalf("page %d over %s: %v", pages, w.Name, a)
+				}
+				for _, e := range answer.GetEntries() {
+					_, method, _ := strings.Cut(e.GetMethod()[1:], "/")
+					got = append(got, e.GetActor()+" "+method+" "+e.GetOutcome())
+				}
+				if position = answer.GetNextPosition(); position != "" {
+					if _, a := page(kit.Operator(), &castellansystemv1.ListAuditEntriesRequest{Position: position}); a.ID != "VAULT-pos01" {
+						t.Errorf("over %s a position of another user: %v", w.Name, a)
+					}
+				}
+			}
+			if diff := gocmp.Diff(want, got); diff != "" {
+				t.Errorf("over %s (-want +got):\n%s", w.Name, diff)
+			}
+		})
 	})
 }

@@ -9,11 +9,15 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"castellan/internal/vault"
 	"castellan/tests/kit"
 
 	castellansystemv1 "castellan/gen/castellan/system/v1"
+	featurev1 "castellan/gen/zitadel/feature/v1"
+	quotav1 "castellan/gen/zitadel/quota/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
 )
 
@@ -85,6 +89,14 @@ func lives(t testing.TB, c *kit.Client) []string {
 	id := c.Create(t, kit.Machine("Acme")).GetInstanceId()
 	do(t, c, "UpdateInstance", &systemv1.UpdateInstanceRequest{InstanceId: id, InstanceName: "Other"}, nil)
 	do(t, c, "AddDomain", &systemv1.AddDomainRequest{InstanceId: id, Domain: "x" + id + ".example"}, nil)
+	do(t, c, "SetLimits", &systemv1.SetLimitsRequest{InstanceId: id, AuditLogRetention: durationpb.New(time.Hour)}, nil)
+	do(t, c, "SetQuota", &systemv1.SetQuotaRequest{
+		InstanceId: id, Unit: quotav1.Unit_UNIT_REQUESTS_ALL_AUTHENTICATED, From: timestamppb.Now(), ResetInterval: durationpb.New(time.Hour),
+	}, nil)
+	do(t, c, "SetInstanceFeature", &systemv1.SetInstanceFeatureRequest{
+		InstanceId: id, FeatureId: featurev1.InstanceFeature_INSTANCE_FEATURE_LOGIN_DEFAULT_ORG,
+		Value: &systemv1.SetInstanceFeatureRequest_Bool{Bool: true},
+	}, nil)
 	do(t, c, lifecycle+"StopInstance", &castellansystemv1.StopInstanceRequest{InstanceId: id}, nil)
 	do(t, c, lifecycle+"StopInstance", &castellansystemv1.StopInstanceRequest{InstanceId: id}, nil) // no change
 	do(t, c, lifecycle+"StartInstance", &castellansystemv1.StartInstanceRequest{InstanceId: id}, nil)
@@ -93,7 +105,9 @@ func lives(t testing.TB, c *kit.Client) []string {
 	for _, w := range []string{
 		"ADDED instance.added", "DOMAINS_CHANGED instance.domain.added", "DOMAINS_CHANGED instance.domain.primary.set",
 		"CHANGED instance.default.org.set", "CHANGED instance.iam.project.set", "CHANGED instance.iam.console.set",
-		"CHANGED instance.changed", "DOMAINS_CHANGED instance.domain.added", "STOPPED instance.stopped",
+		"CHANGED instance.changed", "DOMAINS_CHANGED instance.domain.added",
+		"LIMITS_CHANGED limits.set", "QUOTAS_CHANGED quota.set", "FEATURES_CHANGED feature.instance.login_default_org.set",
+		"STOPPED instance.stopped",
 		"STARTED instance.started", "REMOVED instance.removed",
 	} {
 		want = append(want, id+" CHANGE_TYPE_"+w+" by "+kit.Operator().Name)
