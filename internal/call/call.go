@@ -1,5 +1,5 @@
 // Package call carries what the dispatcher has found out about a call to the handler that
-// serves it: who makes it, and under which key it may be repeated.
+// serves it: who makes it, under which key it may be repeated, and which page of a list it is about.
 //
 // It is the one thing castellan keeps in a context value. The instance is not among it:
 // that is an argument, from the wire inward (law 3 of the design).
@@ -7,6 +7,7 @@ package call
 
 import (
 	"context"
+	"net/http"
 
 	"castellan/internal/ident"
 )
@@ -20,6 +21,27 @@ type Call struct {
 	ActorSequence uint64
 	// IdempotencyKey is the caller's name for this write (decision D11), or empty.
 	IdempotencyKey string
+	// Page is where the page of a list begins that the caller asks for, as it sent it in
+	// [PageHeader]; empty when it did not.
+	Page string
+	// Answer is the header of the answer, on every protocol; nil in tests that have none.
+	Answer http.Header
+}
+
+// The headers, over gRPC metadata, with which lists are read page after page on any node. The
+// value is opaque: it belongs to one caller and one search, and what it was made of cannot be read.
+const (
+	// PageHeader says in a request where the page begins, instead of the offset of the query.
+	PageHeader = "Castellan-Page"
+	// NextPageHeader says in an answer where the next page begins, when there may be one.
+	NextPageHeader = "Castellan-Next-Page"
+)
+
+// ShowNextPage puts the beginning of the next page into the answer; an empty one is none.
+func (c Call) ShowNextPage(page string) {
+	if c.Answer != nil && page != "" {
+		c.Answer.Set(NextPageHeader, page)
+	}
 }
 
 type key struct{}

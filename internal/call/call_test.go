@@ -1,17 +1,21 @@
 package call
 
-import "testing"
+import (
+	"net/http"
+	"reflect"
+	"testing"
+)
 
 func TestFrom(t *testing.T) {
-	want := Call{Actor: "ada", IdempotencyKey: "k"}
-	if got := From(With(t.Context(), want)); got != want {
+	want := Call{Actor: "ada", IdempotencyKey: "k", Page: "p", Answer: http.Header{}}
+	if got := From(With(t.Context(), want)); !reflect.DeepEqual(got, want) {
 		t.Errorf("From = %+v, want %+v", got, want)
 	}
 }
 
 func TestFromInner(t *testing.T) {
 	ctx := With(With(t.Context(), Call{Actor: "outer", IdempotencyKey: "k"}), Call{Actor: "inner"})
-	if got := From(ctx); got != (Call{Actor: "inner"}) {
+	if got := From(ctx); !reflect.DeepEqual(got, Call{Actor: "inner"}) {
 		t.Errorf("From = %+v, want the inner call alone", got)
 	}
 }
@@ -24,4 +28,17 @@ func TestFromPanicsWithoutCall(t *testing.T) {
 		}
 	}()
 	From(t.Context())
+}
+
+func TestShowNextPage(t *testing.T) {
+	c := Call{Answer: http.Header{}}
+	c.ShowNextPage("")
+	if len(c.Answer) != 0 {
+		t.Errorf("no page: %v", c.Answer)
+	}
+	c.ShowNextPage("p")
+	if c.Answer.Get("castellan-next-page") != "p" {
+		t.Errorf("a page: %v", c.Answer)
+	}
+	Call{}.ShowNextPage("p") // has nowhere to go
 }

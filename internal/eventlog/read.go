@@ -71,6 +71,40 @@ func (l *Log) Last(ctx context.Context, q store.Querier) (Position, time.Time, e
 	return last.Position, store.Time(last.at), nil
 }
 
+// Settled returns a position that everything comes after that q, a snapshot, does not see: whatever is
+// committed later, by whomever, stands behind it in the log.
+func (l *Log) Settled(ctx context.Context, q store.Querier) (Position, error) {
+	p, err := store.One(ctx, q, func(row store.Scanner) (p Position, err error) { return p, row.Scan(&p.Commit, &p.Number) },
+		`SELECT commit_id, log_number FROM events WHERE `+l.db.Dialect().Settled+`
+ ORDER BY commit_id DESC, log_number DESC LIMIT 1`)
+	if errors.Is(err, store.ErrNotFound) {
+		return Position{}, nil
+	}
+	if err != nil {
+		return Position{}, fmt.Errorf("read how far the log is settled: %w", err)
+	}
+	return p, nil
+}
+
+// quietLimit is how many events Quiet looks at.
+const quietLimit = 1000
+
+// Quiet reports whether, as far as q sees, no event of some types stands behind a position. It looks
+// at a thousand events at most, and does not vouch for more.
+func (l *Log) Quiet(ctx context.Context, q store.Querier, after Position, types ...string) (bool, error) {
+	quiet, err := store.One(ctx, q, func(row store.Scanner) (bool, error) {
+		var seen, meant int64
+		err := row.Scan(&seen, &meant)
+		return seen < quietLimit && meant == 0, err
+	}, `SELECT count(*), count(CASE WHEN `+l.db.Dialect().InList("event_type", "$4")+` THEN 1 END) FROM
+ (SELECT event_type FROM events WHERE (commit_id, log_number) > ($1, $2) ORDER BY commit_id, log_number LIMIT $3) AS later`,
+		after.Commit, after.Number, quietLimit, types)
+	if err != nil {
+		return false, fmt.Errorf("look for events after %s: %w", after, err)
+	}
+	return quiet, nil
+}
+
 // openAll opens records, reading the key of each instance once.
 func (l *Log) openAll(ctx context.Context, q store.Querier, records []record) ([]Event, error) {
 	sealers := make(map[ident.InstanceID]store.Sealer)

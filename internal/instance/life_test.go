@@ -53,7 +53,7 @@ func TestRemove(t *testing.T) {
 				f.Errorf("%s: %v", name, err)
 			}
 		}
-		found, err := List(f.Context(), f.db, Search{})
+		found, err := f.list(Search{})
 		f.must(err)
 		if found.Total != 1 || len(found.Instances) != 1 || found.Instances[0].ID != "2" {
 			f.Errorf("List: %+v", found)
@@ -96,7 +96,7 @@ func TestRemoveRace(t *testing.T) {
 			}
 		}
 		logtest.CheckFold(f, f.db, f.log)
-		found, err := List(f.Context(), f.db, Search{})
+		found, err := f.list(Search{})
 		f.must(err)
 		if found.Total != 0 {
 			f.Errorf("%d instances are left", found.Total)

@@ -3,7 +3,6 @@ package instance
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"golang.org/x/net/idna"
@@ -26,7 +25,8 @@ const (
 var columns = [...]string{ByID: "instance_id", ByName: "name", ByCreation: "created_at"}
 
 // Search says which instances are wanted (contract section 2.3). Every list in IDs and Domains
-// is a condition, and all of them must hold; an empty list is met by no instance.
+// is a condition, and all of them must hold; an empty list is met by no instance. Who reads it out of
+// a request keeps to search.MaxConditions and search.MaxValues.
 type Search struct {
 	Page search.Page
 	By   Column
@@ -34,79 +34,6 @@ type Search struct {
 	IDs [][]string
 	// Domains are met by the instances that have one of the domains, in whatever form.
 	Domains [][]string
-}
-
-// Found is a page of a list of instances.
-type Found struct {
-	Total     uint64 // instances on all pages
-	Instances []State
-}
-
-// List returns a page of the instances that are searched for, each with all its domains, as
-// they are at one moment. At most search.MaxPage of them are held in memory.
-//
-// A page costs a walk along an index to its offset and then the rows of the page. That index
-// ends with the id, so a page that begins after a known row can be found without the walk.
-// The total of all instances counts the narrowest index; it is not asked for when the page
-// shows where the list ends.
-func List(ctx context.Context, db store.DB, s Search) (Found, error) {
-	var found Found
-	err := db.Snapshot(ctx, func(ctx context.Context, q store.Querier) error {
-		ids, filtered, err := s.candidates(ctx, q, db.Dialect())
-		if err != nil || filtered && len(ids) == 0 {
-			return err
-		}
-		among, args := "", []any{s.Page.Size(), s.Page.From()}
-		if filtered {
-			among, args = db.Dialect().InList("instance_id", "$3"), append(args, ids)
-		}
-		if found.Instances, err = collect(ctx, q, s.pageSQL(among), args...); err != nil {
-			return err
-		}
-		found.Total, err = s.total(ctx, q, len(found.Instances), ids, filtered, db.Dialect())
-		return err
-	})
-	if err != nil {
-		return Found{}, fmt.Errorf("list instances: %w", err)
-	}
-	return found, nil
-}
-
-// pageSQL is the text of a page; there are two for each order. The ids of the page come from an
-// index alone. CROSS JOIN is the join that keeps SQLite to the order in which it is written.
-func (s Search) pageSQL(among string) string {
-	direction := " DESC"
-	if s.Page.Ascending {
-		direction = ""
-	}
-	by := columns[ByID]
-	if int(s.By) < len(columns) {
-		by = columns[s.By]
-	}
-	where := ""
-	if among != "" {
-		where = " WHERE " + among
-	}
-	return `SELECT ` + selected + ` FROM (SELECT instance_id FROM instances` + where +
-		` ORDER BY ` + by + direction + `, instance_id` + direction + ` LIMIT $1 OFFSET $2) p
- CROSS JOIN instances i CROSS JOIN instance_domains d
- WHERE i.instance_id = p.instance_id AND d.instance_id = p.instance_id
- ORDER BY i.` + by + direction + `, i.instance_id` + direction + `, d.created_at, d.domain`
-}
-
-// total counts the instances on all pages.
-func (s Search) total(ctx context.Context, q store.Querier, onPage int, ids []string, filtered bool,
-	dialect *store.Dialect,
-) (uint64, error) {
-	last := onPage < s.Page.Size() && (onPage > 0 || s.Page.Offset == 0)
-	if last {
-		return s.Page.Offset + uint64(onPage), nil
-	}
-	sql, args := `SELECT count(*) FROM instances`, []any(nil)
-	if filtered {
-		sql, args = sql+` WHERE `+dialect.InList("instance_id", "$1"), []any{ids}
-	}
-	return store.One(ctx, q, func(row store.Scanner) (n uint64, err error) { return n, row.Scan(&n) }, sql, args...)
 }
 
 // candidates returns the ids that meet all conditions, some of which may be of no instance.

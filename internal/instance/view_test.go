@@ -24,14 +24,15 @@ type fixture struct {
 	db    store.DB
 	clock *ident.ManualClock
 	log   *eventlog.Log
+	keys  *vault.Keyring
 }
 
 func eachEngine(t *testing.T, fn func(f *fixture)) {
 	t.Helper()
 	storetest.EachEngine(t, func(t *testing.T, db store.DB) {
 		f := &fixture{T: t, db: db, clock: ident.NewManualClock(time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC))}
-		keys := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
-		f.log = eventlog.New(db, keys, f.clock, Noun)
+		f.keys = vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
+		f.log = eventlog.New(db, f.keys, f.clock, Noun)
 		fn(f)
 	})
 }

@@ -1,5 +1,5 @@
 // Package search has the terms in which all lists are searched: which page of a list is wanted,
-// and how a text is compared.
+// where it was found before, and how a text is compared.
 //
 // It owns no list. What can be searched for, and how it is sorted, belongs to the noun; the
 // numbers and names of the interface belong to the wire. It guarantees that texts compare the
@@ -8,10 +8,13 @@
 package search
 
 import (
+	"fmt"
 	"math"
 	"strings"
 
 	"golang.org/x/text/cases"
+
+	"castellan/internal/fault"
 )
 
 // MaxPage is how much of a list one answer holds at most. The interface knows no limit, and
@@ -44,6 +47,25 @@ func (p Page) From() int {
 func Of[T any](p Page, list []T) []T {
 	from := min(p.From(), len(list))
 	return list[from:min(from+p.Size(), len(list))]
+}
+
+// Limits of what a search may ask for at once. The interface knows none; a search beyond them is
+// refused, because what it costs would be for others to bear.
+const (
+	// MaxConditions is how many conditions a search has at most.
+	MaxConditions = 100
+	// MaxValues is how many values one condition lists at most.
+	MaxValues = 1000
+)
+
+// TooMany returns a fault (SEARCH-max01) when a list in a request has more than limit entries; field
+// names it.
+func TooMany(field string, entries, limit int) error {
+	if entries <= limit {
+		return nil
+	}
+	return fault.Invalid("SEARCH-max01", "Errors.Query.InvalidRequest", field,
+		fmt.Sprintf("must have at most %d entries", limit))
 }
 
 // Method is how a text is compared. Its values are those of the interface (contract section 2.6).

@@ -231,6 +231,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 			PublicServices: []string{health.ServiceName},
 		},
 	})
+	lister := instance.NewLister(s.db, s.events, keyring.Positions(), clock)
 	systemv1.RegisterSystemServiceServer(calls, &system.Service{
 		Log:        s.events,
 		Deliveries: deliveries,
@@ -238,8 +239,9 @@ func (s *Server) compose(keyring *vault.Keyring, version string) error {
 		Quotas:   &quota.Service{DB: s.db, Log: s.events, IDs: ids, Hold: s.instances().Hold},
 		Limits:   &limit.Service{Log: s.events, Hold: s.instances().Hold},
 		Features: &feature.Service{Log: s.events, Hold: s.instances().Hold},
+		Lister:   lister,
 	})
-	v2 := &instances.Service{DB: s.db, Instances: s.instances(), Version: version}
+	v2 := &instances.Service{DB: s.db, Lister: lister, Instances: s.instances(), Version: version}
 	instancev2.RegisterInstanceServiceServer(calls, v2)
 	instancev2beta.RegisterInstanceServiceServer(calls, &instances.Beta{Service: v2})
 	s.users.Ask(s.db)

@@ -126,7 +126,10 @@ func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run
 	if err != nil {
 		return nil, err
 	}
-	ctx = call.With(ctx, call.Call{Actor: v.actor(), ActorSequence: v.system.Sequence, IdempotencyKey: key})
+	page := strings.Join(c.Header[call.PageHeader], " ") // two are none that was ever given out
+	ctx = call.With(ctx, call.Call{
+		Actor: v.actor(), ActorSequence: v.system.Sequence, IdempotencyKey: key, Page: page, Answer: c.ResponseHeader,
+	})
 	return run(ctx, func(ctx context.Context, request proto.Message) error { return d.check(ctx, c, v, request) })
 }
 

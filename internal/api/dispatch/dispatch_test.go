@@ -148,10 +148,12 @@ func TestServicesThatDeclareNothingServeNobody(t *testing.T) {
 
 func TestHandlersLearnWhoCalls(t *testing.T) {
 	f := newFixture("SYSTEM_OWNER")
-	if err := f.run(t, "GetInstance", &systemv1.GetInstanceRequest{InstanceId: "1"}, signedIn("Idempotency-Key", "k-1")); err != nil {
+	header := signedIn("Idempotency-Key", "k-1", "Castellan-Page", "p-1")
+	if err := f.run(t, "GetInstance", &systemv1.GetInstanceRequest{InstanceId: "1"}, header); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(call.Call{Actor: ident.Actor("op"), IdempotencyKey: "k-1"}, f.call); diff != "" {
+	want := call.Call{Actor: ident.Actor("op"), IdempotencyKey: "k-1", Page: "p-1", Answer: http.Header{}}
+	if diff := cmp.Diff(want, f.call); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -3,6 +3,8 @@ package instances
 import (
 	"context"
 
+	"castellan/internal/search"
+
 	filterv2 "castellan/gen/zitadel/filter/v2"
 	filterv2beta "castellan/gen/zitadel/filter/v2beta"
 	instancev2 "castellan/gen/zitadel/instance/v2"
@@ -48,13 +50,19 @@ func (b *Beta) UpdateInstance(ctx context.Context, req *instancev2beta.UpdateIns
 
 // ListInstances is [Service.ListInstances].
 func (b *Beta) ListInstances(ctx context.Context, req *instancev2beta.ListInstancesRequest) (*instancev2beta.ListInstancesResponse, error) {
+	if err := search.TooMany("queries", len(req.GetQueries()), search.MaxConditions); err != nil {
+		return nil, err
+	}
 	wanted := &instancev2.ListInstancesRequest{
 		Pagination: pageOfBeta(req.GetPagination()), SortingColumn: instancev2.FieldName(req.GetSortingColumn()),
 	}
-	for _, q := range req.GetQueries() {
+	for i, q := range req.GetQueries() {
 		var filter instancev2.Filter
 		switch q := q.GetQuery().(type) {
 		case *instancev2beta.Query_IdQuery:
+			if err := tooManyIDs("queries[%d].id_query.ids", i, q.IdQuery.GetIds()); err != nil {
+				return nil, err
+			}
 			filter.Filter = &instancev2.Filter_InIdsFilter{InIdsFilter: &filterv2.InIDsFilter{Ids: q.IdQuery.GetIds()}}
 		case *instancev2beta.Query_DomainQuery:
 			filter.Filter = &instancev2.Filter_CustomDomainsFilter{
@@ -96,6 +104,9 @@ func (b *Beta) RemoveCustomDomain(ctx context.Context, req *instancev2beta.Remov
 
 // ListCustomDomains is [Service.ListCustomDomains].
 func (b *Beta) ListCustomDomains(ctx context.Context, req *instancev2beta.ListCustomDomainsRequest) (*instancev2beta.ListCustomDomainsResponse, error) {
+	if err := search.TooMany("queries", len(req.GetQueries()), search.MaxConditions); err != nil {
+		return nil, err
+	}
 	wanted := &instancev2.ListCustomDomainsRequest{
 		InstanceId: req.GetInstanceId(), Pagination: pageOfBeta(req.GetPagination()),
 		SortingColumn: instancev2.DomainFieldName(req.GetSortingColumn()),
@@ -145,6 +156,9 @@ func (b *Beta) RemoveTrustedDomain(ctx context.Context, req *instancev2beta.Remo
 
 // ListTrustedDomains is [Service.ListTrustedDomains].
 func (b *Beta) ListTrustedDomains(ctx context.Context, req *instancev2beta.ListTrustedDomainsRequest) (*instancev2beta.ListTrustedDomainsResponse, error) {
+	if err := search.TooMany("queries", len(req.GetQueries()), search.MaxConditions); err != nil {
+		return nil, err
+	}
 	wanted := &instancev2.ListTrustedDomainsRequest{
 		InstanceId: req.GetInstanceId(), Pagination: pageOfBeta(req.GetPagination()),
 		SortingColumn: instancev2.TrustedDomainFieldName(req.GetSortingColumn()),

@@ -105,7 +105,9 @@ func newFixture(t *testing.T, db store.DB, n name) *fixture {
 			Users: callers{}, Logger: slog.New(slog.DiscardHandler), Metrics: dispatch.NewMetrics(prometheus.NewRegistry()),
 		},
 	})
-	service := &instances.Service{DB: db, Instances: f.service(), Version: "test"}
+	service := &instances.Service{
+		DB: db, Instances: f.service(), Version: "test", Lister: instance.NewLister(db, f.log, keyring.Positions(), f.clock),
+	}
 	instancev2.RegisterInstanceServiceServer(calls, service)
 	instancev2beta.RegisterInstanceServiceServer(calls, &instances.Beta{Service: service})
 	server := httptest.NewUnstartedServer(calls.Handler())

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/instance"
@@ -24,25 +25,35 @@ const (
 
 // ListInstances returns a page of the instances that are searched for, each with all its
 // domains (contract sections 2.3 and 2.9). Without a sorting column they are sorted by id. It
-// returns QUERY-4M0fs for a page of more than 1000.
+// returns QUERY-4M0fs for a page of more than 1000, SEARCH-max01 for more than search.MaxConditions
+// filters or search.MaxValues ids in one, and VAULT-pos01 for a page (see call.PageHeader) of another
+// caller or search.
 func (s *Service) ListInstances(ctx context.Context, req *instancev2.ListInstancesRequest) (*instancev2.ListInstancesResponse, error) {
 	page, err := pageOf(req.GetPagination())
 	if err != nil {
 		return nil, err
 	}
 	wanted := instance.Search{Page: page, By: instanceColumns[req.GetSortingColumn()]}
-	for _, f := range req.GetFilters() {
+	if err := search.TooMany("filters", len(req.GetFilters()), search.MaxConditions); err != nil {
+		return nil, err
+	}
+	for i, f := range req.GetFilters() {
 		switch f := f.GetFilter().(type) {
 		case *instancev2.Filter_InIdsFilter:
+			if err := tooManyIDs("filters[%d].in_ids_filter.ids", i, f.InIdsFilter.GetIds()); err != nil {
+				return nil, err
+			}
 			wanted.IDs = append(wanted.IDs, f.InIdsFilter.GetIds())
 		case *instancev2.Filter_CustomDomainsFilter:
 			wanted.Domains = append(wanted.Domains, f.CustomDomainsFilter.GetDomains())
 		}
 	}
-	found, err := instance.List(ctx, s.DB, wanted)
+	c := call.From(ctx)
+	found, err := s.Lister.List(ctx, instance.Reading{Caller: c.Actor, Page: c.Page}, wanted)
 	if err != nil {
 		return nil, err
 	}
+	c.ShowNextPage(found.Next)
 	answer := &instancev2.ListInstancesResponse{
 		Instances:  make([]*instancev2.Instance, len(found.Instances)),
 		Pagination: pagination(found.Total, page),
@@ -51,6 +62,12 @@ func (s *Service) ListInstances(ctx context.Context, req *instancev2.ListInstanc
 		answer.Instances[i] = s.shown(one)
 	}
 	return answer, nil
+}
+
+// tooManyIDs refuses the ids of one condition; field is where they stand, with the condition's number
+// left open.
+func tooManyIDs(field string, condition int, ids []string) error {
+	return search.TooMany(fmt.Sprintf(field, condition), len(ids), search.MaxValues)
 }
 
 // instanceColumns are the columns of ListInstances; one that is not declared is the default.
@@ -62,10 +79,13 @@ var instanceColumns = map[instancev2.FieldName]instance.Column{
 
 // ListCustomDomains returns a page of an instance's domains (contract sections 2.6 and 2.9).
 // Without a sorting column they are sorted by their date of creation. It returns QUERY-4M0fs for
-// a page of more than 1000.
+// a page of more than 1000, and SEARCH-max01 for more than search.MaxConditions filters.
 func (s *Service) ListCustomDomains(ctx context.Context, req *instancev2.ListCustomDomainsRequest) (*instancev2.ListCustomDomainsResponse, error) {
 	page, err := pageOf(req.GetPagination())
 	if err != nil {
+		return nil, err
+	}
+	if err := search.TooMany("filters", len(req.GetFilters()), search.MaxConditions); err != nil {
 		return nil, err
 	}
 	wanted := instance.DomainSearch{Page: page, By: domainColumns[req.GetSortingColumn()]}
@@ -100,10 +120,13 @@ var domainColumns = map[instancev2.DomainFieldName]instance.DomainColumn{
 
 // ListTrustedDomains returns a page of an instance's trusted domains (contract section 2.9).
 // Without a sorting column they are sorted by their date of creation. It returns QUERY-4M0fs for
-// a page of more than 1000.
+// a page of more than 1000, and SEARCH-max01 for more than search.MaxConditions filters.
 func (s *Service) ListTrustedDomains(ctx context.Context, req *instancev2.ListTrustedDomainsRequest) (*instancev2.ListTrustedDomainsResponse, error) {
 	page, err := pageOf(req.GetPagination())
 	if err != nil {
+		return nil, err
+	}
+	if err := search.TooMany("filters", len(req.GetFilters()), search.MaxConditions); err != nil {
 		return nil, err
 	}
 	wanted := instance.TrustedSearch{

@@ -257,3 +257,27 @@ func (f *fixture) badDomainLists(list func(body string) request) {
 		f.path("filters[0].domain_filter.domain"))
 	f.call(new(instancev2.ListCustomDomainsResponse), list(`"filters":[{"domainFilter":{"domain":"`+strings.Repeat("ü", longest)+`"}}]`))
 }
+
+// More conditions or ids than a search may have are refused, in whatever list.
+func TestSearchesAreBounded(t *testing.T) {
+	eachName(t, func(f *fixture) {
+		id := f.create("Acme", "d0.example")
+		refused := func(method, rest, filters string, fields ...string) {
+			f.Helper()
+			f.refused(request{method: method, body: f.spelled(`{` + rest + `"filters":[` + filters + `]}`)},
+				codes.InvalidArgument, "SEARCH-max01", fields...)
+		}
+		many := func(filter string) string { return strings.Repeat(filter+",", 100) + filter }
+		var ids []string
+		for i := range 1001 {
+			ids = append(ids, fmt.Sprint(i))
+		}
+		text, err := json.Marshal(ids)
+		f.must(err)
+		refused("ListInstances", "", many(`{"inIdsFilter":{"ids":["1"]}}`), f.path("filters"))
+		refused("ListInstances", "", many(`{"customDomainsFilter":{"domains":["a.example"]}}`), f.path("filters"))
+		refused("ListInstances", "", `{"inIdsFilter":{"ids":["1"]}},{"inIdsFilter":{"ids":`+string(text)+`}}`, f.path("filters[1].in_ids_filter.ids"))
+		refused("ListCustomDomains", `"instanceId":"`+id+`",`, many(`{"generatedFilter":true}`), f.path("filters"))
+		refused("ListTrustedDomains", `"instanceId":"`+id+`",`, many(`{"domainFilter":{"domain":"a"}}`), f.path("filters"))
+	})
+}

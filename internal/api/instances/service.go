@@ -22,6 +22,7 @@ type Service struct {
 
 	DB        store.DB
 	Instances *instance.Service
+	Lister    *instance.Lister
 	// Version is the version of the running build, as instances are shown with it.
 	Version string
 }

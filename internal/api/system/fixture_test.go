@@ -89,6 +89,7 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 			Quotas:   &quota.Service{DB: db, Log: f.log, IDs: ids, Hold: instances.Hold},
 			Limits:   &limit.Service{Log: f.log, Hold: instances.Hold},
 			Features: &feature.Service{Log: f.log, Hold: instances.Hold},
+			Lister:   instance.NewLister(db, f.log, keyring.Positions(), f.clock),
 		})
 		server := httptest.NewServer(calls.Handler())
 		t.Cleanup(server.Close)

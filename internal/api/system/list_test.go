@@ -103,6 +103,41 @@ func TestListInstances(t *testing.T) {
 	})
 }
 
+// texts returns n texts as JSON.
+func texts(n int) string {
+	text, _ := json.Marshal(slices.Repeat([]string{"a.example"}, n)) // cannot fail
+	return string(text)
+}
+
+// Ten thousand names or ids are refused, in whatever way they are asked for.
+func TestSearchesAreBounded(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		id := f.create("Acme", "")
+		refused := func(path, body, id string, fields ...string) {
+			f.Helper()
+			f.refused(request{verb: http.MethodPost, path: "/instances" + path, body: `{"queries":[` + body + `]}`},
+				http.StatusBadRequest, id, fields...)
+		}
+		many := func(query string, n int) string { return strings.TrimSuffix(strings.Repeat(query+",", n), ",") }
+		names := `{"domainQuery":{"domains":` + texts(20) + `}}`
+		ids := `{"idQuery":{"ids":` + texts(1000) + `}}`
+		if found := f.list(`{"queries":[` + names + "," + ids + `]}`); found.GetDetails().GetTotalResult() != 0 {
+			f.Errorf("found %v", found)
+		}
+		if found := f.list(`{"queries":[` + many(`{"idQuery":{"ids":["`+id+`"]}}`, 100) + `]}`); found.GetDetails().GetTotalResult() != 1 {
+			f.Errorf("found %v", found)
+		}
+		refused("/_search", `{"domainQuery":{"domains":`+texts(10_000)+`}}`, "", "queries[0].domain_query.domains")
+		refused("/_search", many(names, 500), "SEARCH-max01", "queries")
+		refused("/_search", many(names, 101), "SEARCH-max01", "queries")
+		refused("/_search", `{"idQuery":{"ids":`+texts(10_000)+`}}`, "SEARCH-max01", "queries[0].id_query.ids")
+		refused("/_search", names+`,{"idQuery":{"ids":`+texts(1001)+`}}`, "SEARCH-max01", "queries[1].id_query.ids")
+		refused("/_search", many(`{"idQuery":{"ids":["1"]}}`, 10_000), "SEARCH-max01", "queries")
+		refused("/"+id+"/domains/_search", many(`{"domainQuery":{"domain":"a"}}`, 101), "SEARCH-max01", "queries")
+		refused("/"+id+"/members/_search", many(`{"userIdQuery":{"userId":"1"}}`, 101), "SEARCH-max01", "queries")
+	})
+}
+
 func TestListDomains(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
 		id := f.create("Acme", "login.bücher.example")

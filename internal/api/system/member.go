@@ -7,6 +7,7 @@ import (
 
 	"castellan/internal/ident"
 	"castellan/internal/roster"
+	"castellan/internal/search"
 	"castellan/internal/user"
 
 	memberv1 "castellan/gen/zitadel/member/v1"
@@ -16,8 +17,12 @@ import (
 )
 
 // ListIAMMembers returns a page of the members of an instance (contract section 2.7). Without a
-// sorting column they are sorted by the ids of their users.
+// sorting column they are sorted by the ids of their users. It returns SEARCH-max01 for more than
+// search.MaxConditions queries.
 func (s *Service) ListIAMMembers(ctx context.Context, req *systemv1.ListIAMMembersRequest) (*systemv1.ListIAMMembersResponse, error) {
+	if err := search.TooMany("queries", len(req.GetQueries()), search.MaxConditions); err != nil {
+		return nil, err
+	}
 	wanted := roster.Search{Page: pageOf(req.GetQuery()), By: memberColumns[req.GetSortingColumn()]}
 	for _, q := range req.GetQueries() {
 		switch q := q.GetQuery().(type) {

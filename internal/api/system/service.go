@@ -40,6 +40,7 @@ type Service struct {
 	Quotas     *quota.Service
 	Limits     *limit.Service
 	Features   *feature.Service
+	Lister     *instance.Lister
 	// Clock dates what lists show.
 	Clock ident.Clock
 	// Version is the version of the running build, as GetInstance shows it.

@@ -5,6 +5,8 @@ import (
 
 	connectcors "connectrpc.com/cors"
 	"github.com/rs/cors"
+
+	"castellan/internal/call"
 )
 
 // corsMaxAge is how long, in seconds, a browser may keep the answer to a preflight (contract
@@ -21,8 +23,8 @@ func newCORS() *cors.Cors {
 		AllowedMethods: []string{http.MethodOptions, http.MethodGet, http.MethodHead, http.MethodPost,
 			http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders: append(connectcors.AllowedHeaders(), "Origin", "Accept", "Accept-Language",
-			"Authorization", "X-Requested-With", "X-Zitadel-Orgid", "X-Request-Id", "Idempotency-Key"),
-		ExposedHeaders: append(connectcors.ExposedHeaders(), "Location", "Content-Length", "X-Request-Id"),
+			"Authorization", "X-Requested-With", "X-Zitadel-Orgid", "X-Request-Id", "Idempotency-Key", call.PageHeader),
+		ExposedHeaders: append(connectcors.ExposedHeaders(), "Location", "Content-Length", "X-Request-Id", call.NextPageHeader),
 		MaxAge:         corsMaxAge,
 	})
 }
