@@ -44,22 +44,28 @@ const ReclaimBatch = 500
 
 // Reclaim deletes up to [ReclaimBatch] rows that a removed instance has left, in one transaction,
 // and reports whether there may be more. Any node may do so at any time, also several at once:
-// nobody can see these rows any more.
+// nobody can see these rows any more. Of several that want the same removal one works and the
+// others wait for its transaction: what they would find deleted meanwhile looks like nothing left.
 func (l *Log) Reclaim(ctx context.Context) (more bool, err error) {
 	err = l.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		more = false
-		removed, err := store.All(ctx, tx, scanText, `SELECT instance_id FROM removals ORDER BY removed_at, instance_id LIMIT 1`)
-		if err != nil || len(removed) == 0 {
+		oldest, err := store.All(ctx, tx, scanText, `SELECT instance_id FROM removals ORDER BY removed_at, instance_id LIMIT 1`)
+		if err != nil || len(oldest) == 0 {
 			return err
 		}
 		more = true
+		mine, err := store.All(ctx, tx, scanText,
+			`SELECT instance_id FROM removals WHERE instance_id = $1`+l.db.Dialect().ForUpdate, oldest[0])
+		if err != nil || len(mine) == 0 {
+			return err // another node has ended this one; there may be others
+		}
 		for _, sql := range l.reclaims {
-			gone, err := store.All(ctx, tx, scanText, sql, removed[0], ReclaimBatch)
+			gone, err := store.All(ctx, tx, scanText, sql, mine[0], ReclaimBatch)
 			if err != nil || len(gone) > 0 {
 				return err
 			}
 		}
-		return tx.Exec(ctx, `DELETE FROM removals WHERE instance_id = $1`, removed[0])
+		return tx.Exec(ctx, `DELETE FROM removals WHERE instance_id = $1`, mine[0])
 	})
 	if err != nil {
 		return false, fmt.Errorf("reclaim: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,6 +187,37 @@ func TestRunReclaim(t *testing.T) {
 		cancel()
 		<-ended
 		logtest.CheckFold(f, f.db, f.log)
+	})
+}
+
+// Nodes that reclaim at the same time leave no rows to nobody.
+func TestReclaimOfSeveralNodes(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		var things []string
+		for i := range 3 * eventlog.ReclaimBatch {
+			things = append(things, fmt.Sprint(i))
+		}
+		for round := range 3 {
+			id := ident.InstanceID(fmt.Sprint(round))
+			f.instance(id)
+			f.begin(id, "b", things...)
+			f.must(f.destroy(id, f.begin(id, "a")))
+			var nodes sync.WaitGroup
+			for range 3 {
+				nodes.Go(func() {
+					for more := true; more; {
+						var err error
+						if more, err = f.log.Reclaim(f.Context()); err != nil {
+							f.Error(err)
+						}
+					}
+				})
+			}
+			nodes.Wait()
+			if n := f.count(`SELECT count(*) FROM shelf_things`); n != 0 {
+				f.Fatalf("round %d left %d things", round, n)
+			}
+		}
 	})
 }
 
