@@ -55,7 +55,7 @@ type field struct {
 // possible.
 func (f *field) measure(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		f.seed, f.measureStart, f.measureIdle, f.measureLoad,
+		f.seed, f.measureStart, f.measureIdle, f.measureLoad, f.measureDirectory,
 	} {
 		if err := step(ctx); err != nil {
 			return err

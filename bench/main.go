@@ -25,6 +25,7 @@ type options struct {
 	dir       string
 	engines   string
 	instances int
+	directory int
 	rounds    int
 	limit     time.Duration
 }
@@ -36,6 +37,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "folder on the disk where the databases are to lie")
 	flag.StringVar(&o.engines, "engines", "sqlite,postgres", "engines to measure")
 	flag.IntVar(&o.instances, "instances", 10_000, "instances in the large database")
+	flag.IntVar(&o.directory, "directory", 100_000, "instances in the database whose pages are read in order")
 	flag.IntVar(&o.rounds, "rounds", 15, "rounds of each comparison")
 	flag.DurationVar(&o.limit, "limit", 15*time.Minute, "give up after this time")
 	flag.Parse()
@@ -52,8 +54,8 @@ func main() {
 
 // run measures, and writes the report.
 func run(ctx context.Context, o options) (err error) {
-	if o.instances < smallest || o.rounds < 1 {
-		return fmt.Errorf("at least %d instances and one round are needed", smallest)
+	if o.instances < smallest || o.directory < 2*pageSize || o.rounds < 1 {
+		return fmt.Errorf("at least %d instances, %d in the directory, and one round are needed", smallest, 2*pageSize)
 	}
 	dir, err := os.MkdirTemp(o.dir, "castellan-bench-")
 	if err != nil {

@@ -46,7 +46,8 @@ func (f *field) measureLoad(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context, servers) error{
-		f.measureOne, f.measureReadREST, f.measureReadGRPC, f.measureMany, f.measureKey, f.measureHuman, f.measureConsistency,
+		f.measureOne, f.measureReadREST, f.measureReadGRPC, f.measureList, f.measureExists, f.measureAddDomain,
+		f.measureMany, f.measureKey, f.measureHuman, f.measureConsistency,
 	} {
 		if err := step(ctx, s); err != nil {
 			return err

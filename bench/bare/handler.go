@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -20,6 +21,10 @@ const (
 	pathCreate = "/system/v1/instances/_create"
 	pathGet    = "/system/v1/instances/"
 	pathGRPC   = "/zitadel.system.v1.SystemService/GetInstance"
+	pathDomain = "/system/v1/domains/"
+
+	suffixExists = "/_exists" // of pathDomain
+	suffixAdd    = "/domains" // of pathGet
 )
 
 // maxRequest bounds what is read of a request.
@@ -41,6 +46,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.ready(w, r)
 	case path == pathCreate && h.writer != nil:
 		h.create(w, r)
+	case strings.HasPrefix(path, pathDomain) && strings.HasSuffix(path, suffixExists):
+		h.exists(w, r)
+	case strings.HasPrefix(path, pathGet) && strings.HasSuffix(path, suffixAdd):
+		h.addDomain(w, r)
 	case path == pathGRPC && h.answers != nil:
 		h.getGRPC(w, r)
 	case strings.HasPrefix(path, pathGet) && h.answers != nil:
@@ -162,6 +171,56 @@ func (h *handler) read(ctx context.Context, id string) (rows.Answer, error) {
 		return rows.Answer{}, errors.New("unknown instance")
 	}
 	return answer, nil
+}
+
+// exists makes the point read of ExistsDomain.
+func (h *handler) exists(w http.ResponseWriter, r *http.Request) {
+	domain := strings.TrimSuffix(r.URL.Path[len(pathDomain):], suffixExists)
+	_, err := store.One(r.Context(), h.db, func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT instance_id FROM instance_domains WHERE domain = $1`, domain)
+	switch {
+	case err == nil:
+		send(w, "application/json", []byte(`{"exists":true}`))
+	case errors.Is(err, store.ErrNotFound):
+		send(w, "application/json", []byte(`{}`))
+	default:
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// addedPayload stands for the payload of an event: as many bytes as that of AddDomain, sealed.
+var addedPayload = make([]byte, 80)
+
+// addDomain commits what AddDomain changes in one transaction: an event, a domain, and how far the
+// instance is.
+func (h *handler) addDomain(w http.ResponseWriter, r *http.Request) {
+	id := strings.TrimSuffix(r.URL.Path[len(pathGet):], suffixAdd)
+	var request struct{ Domain string }
+	if err := json.NewDecoder(io.LimitReader(r.Body, maxRequest)).Decode(&request); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	d := h.db.Dialect()
+	err := h.db.Update(r.Context(), func(ctx context.Context, tx store.Tx) error {
+		sequence, err := store.One(ctx, tx, func(row store.Scanner) (n int64, err error) { return n, row.Scan(&n) },
+			`SELECT sequence FROM instances WHERE instance_id = $1`+d.ForUpdate, id)
+		if err != nil {
+			return err
+		}
+		sequence++
+		return errors.Join(
+			tx.Exec(ctx, `INSERT INTO events (commit_id, instance_id, aggregate_type, aggregate_id, sequence, event_type, owner,
+ actor, created_at, payload) VALUES (`+d.CommitID+`, $1, 'instance', $1, $2, 'instance.domain.added', $1, 'bench', $3, $4)`,
+				id, sequence, sequence, addedPayload),
+			tx.Exec(ctx, `INSERT INTO instance_domains (domain, instance_id, is_generated, is_primary, sequence, created_at,
+ changed_at) VALUES ($1, $2, FALSE, FALSE, $3, $4, $4)`, request.Domain, id, sequence, sequence),
+			tx.Exec(ctx, `UPDATE instances SET sequence = $2, changed_at = $2 WHERE instance_id = $1`, id, sequence))
+	})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	send(w, "application/json", []byte(`{"details":{}}`))
 }
 
 func send(w http.ResponseWriter, contentType string, body []byte) {

@@ -75,9 +75,14 @@ func TestRESTReturnsTheGivenBytes(t *testing.T) {
 		{"GET", pathGet + "1", 500, "unknown instance\n"},
 		{"GET", "/other", 404, "404 page not found\n"},
 		{"POST", pathCreate, 200, `{"instanceId":"7"}`},
+		{"POST", pathDomain + "n-abc123.localhost" + suffixExists, 200, `{"exists":true}`},
+		{"POST", pathDomain + "n.localhost" + suffixExists, 200, `{}`},
+		{"POST", pathGet + id + suffixAdd, 200, `{"details":{}}`},
+		{"POST", pathDomain + "new.example" + suffixExists, 200, `{"exists":true}`},
+		{"POST", pathGet + "1" + suffixAdd, 500, "store: no such row\n"},
 	} {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader("{}")))
+		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader(`{"domain":"new.example"}`)))
 		if w.Code != c.status || w.Body.String() != c.body {
 			t.Errorf("%s %s: %d %q", c.method, c.path, w.Code, w.Body)
 		}
