@@ -77,7 +77,7 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	send(w, "application/json", h.created)
+	send(w, h.created)
 }
 
 func (h *handler) getREST(w http.ResponseWriter, r *http.Request) {
@@ -86,7 +86,7 @@ func (h *handler) getREST(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	send(w, "application/json", answer.REST)
+	send(w, answer.REST)
 }
 
 // The frame of gRPC: a byte that says whether the message is compressed, and its length.
@@ -180,9 +180,9 @@ func (h *handler) exists(w http.ResponseWriter, r *http.Request) {
 		`SELECT instance_id FROM instance_domains WHERE domain = $1`, domain)
 	switch {
 	case err == nil:
-		send(w, "application/json", []byte(`{"exists":true}`))
+		send(w, []byte(`{"exists":true}`))
 	case errors.Is(err, store.ErrNotFound):
-		send(w, "application/json", []byte(`{}`))
+		send(w, []byte(`{}`))
 	default:
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
@@ -220,11 +220,11 @@ func (h *handler) addDomain(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	send(w, "application/json", []byte(`{"details":{}}`))
+	send(w, []byte(`{"details":{}}`))
 }
 
-func send(w http.ResponseWriter, contentType string, body []byte) {
-	w.Header()["Content-Type"] = []string{contentType}
+func send(w http.ResponseWriter, body []byte) {
+	w.Header()["Content-Type"] = []string{"application/json"}
 	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	_, _ = w.Write(body) // a client that has left needs no answer
 }
