@@ -108,7 +108,7 @@ func (f *fixture) drop(id ident.InstanceID) {
 func TestPlaces(t *testing.T) {
 	const behind, walked = "15 14 13", "16 15 14"
 	s := Search{Page: search.Page{Limit: 3}}
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		reading  Reading
 		change   func(*Search)
 		wait     time.Duration
@@ -133,60 +133,60 @@ func TestPlaces(t *testing.T) {
 		"among domains": {
 			change: func(s *Search) { s.Domains = [][]string{{"g10.example"}} }, want: "", wantPage: "VAULT-pos01",
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			eachEngine(t, func(f *fixture) {
-				add := func(id int) {
-					f.clock.Advance(time.Millisecond)
-					_, err := f.add(ident.InstanceID(fmt.Sprint(id)), Added{Name: fmt.Sprint("n", id)}, DomainAdded{Domain: fmt.Sprintf("g%d.example", id), Generated: true})
-					f.must(err)
-				}
-				for id := range 9 {
-					add(10 + id)
-				}
-				lister := f.lister()
-				first, err := lister.List(f.Context(), Reading{Caller: "ada"}, s)
-				f.wantIDs("the first page", first, err, []string{"18", "17", "16"}, 9)
-				add(19)
-				f.clock.Advance(c.wait - time.Millisecond)
-				if c.another {
-					lister = f.lister()
-				}
-				reading := c.reading
-				if reading.Caller == "" {
-					reading.Caller = "ada"
-				}
-				second := s
-				second.Page.Offset = 3
-				if c.change != nil {
-					c.change(&second)
-				}
-				outcome := func() string {
-					found, err := lister.List(f.Context(), reading, second)
-					var refused *fault.Error
-					if errors.As(err, &refused) && refused.Kind == fault.InvalidArgument {
-						return refused.ID
-					}
-					f.must(err)
-					text := fmt.Sprint(ids(found.Instances))
-					return text[1 : len(text)-1]
-				}
-				if got := outcome(); got != c.want {
-					f.Errorf("by offset: %s, want %s", got, c.want)
-				}
-				reading.Page = first.Next
-				if got := outcome(); got != c.wantPage {
-					f.Errorf("by position: %s, want %s", got, c.wantPage)
-				}
-				for _, forged := range []string{"x", first.Next + "A", first.Next[1:], first.Next[:20] + "AAAA" + first.Next[24:]} {
-					reading.Page = forged
-					if got := outcome(); got != "VAULT-pos01" {
-						f.Errorf("a forged position: %s", got)
-					}
-				}
-			})
-		})
 	}
+	eachEngine(t, func(f *fixture) {
+		for name, c := range cases {
+			f.wipe()
+			add := func(id int) {
+				f.clock.Advance(time.Millisecond)
+				_, err := f.add(ident.InstanceID(fmt.Sprint(id)), Added{Name: fmt.Sprint("n", id)}, DomainAdded{Domain: fmt.Sprintf("g%d.example", id), Generated: true})
+				f.must(err)
+			}
+			for id := range 9 {
+				add(10 + id)
+			}
+			lister := f.lister()
+			first, err := lister.List(f.Context(), Reading{Caller: "ada"}, s)
+			f.wantIDs("the first page", first, err, []string{"18", "17", "16"}, 9)
+			add(19)
+			f.clock.Advance(max(c.wait, time.Millisecond) - time.Millisecond)
+			if c.another {
+				lister = f.lister()
+			}
+			reading := c.reading
+			if reading.Caller == "" {
+				reading.Caller = "ada"
+			}
+			second := s
+			second.Page.Offset = 3
+			if c.change != nil {
+				c.change(&second)
+			}
+			outcome := func() string {
+				found, err := lister.List(f.Context(), reading, second)
+				var refused *fault.Error
+				if errors.As(err, &refused) && refused.Kind == fault.InvalidArgument {
+					return refused.ID
+				}
+				f.must(err)
+				text := fmt.Sprint(ids(found.Instances))
+				return text[1 : len(text)-1]
+			}
+			if got := outcome(); got != c.want {
+				f.Errorf("%s, by offset: %s, want %s", name, got, c.want)
+			}
+			reading.Page = first.Next
+			if got := outcome(); got != c.wantPage {
+				f.Errorf("%s, by position: %s, want %s", name, got, c.wantPage)
+			}
+			for _, forged := range []string{"x", first.Next + "A", first.Next[1:], first.Next[:20] + "AAAA" + first.Next[24:]} {
+				reading.Page = forged
+				if got := outcome(); got != "VAULT-pos01" {
+					f.Errorf("%s, a forged position: %s", name, got)
+				}
+			}
+		}
+	})
 }
 
 // Who goes by the total, and finds nothing behind the last row that was there, is not led there again.
