@@ -60,12 +60,13 @@ type Rebuilt struct {
 // running system. It begins after an instance: the empty id, or the Last of a rebuild that was cut
 // short. Rows that are not the fold of any events go.
 //
-// Instance by instance the rows are replaced, in transactions of about a thousand events each.
-// Readers see the rows of before until such a transaction is committed. Writers of its instances,
-// and of no others, wait for it; on an engine with one writer all do. A write is never lost nor
-// undone: it comes before the transaction, which then folds its events too, or after it. A removed
-// instance stays out, also when it is removed meanwhile. Whatever ends the rebuild, its context
-// among it, the instances up to Last are rebuilt and all others are as they were.
+// Instance by instance the rows are replaced, in transactions of about a thousand events each; an
+// instance with more is a transaction of its own. Readers see the rows of before until such a
+// transaction is committed. Writers of its instances, and of no others, wait for it; on an engine with
+// one writer all do. A write is never lost nor undone: it comes before the transaction, which then
+// folds its events too, or after it. A removed instance stays out, also when it is removed meanwhile.
+// Whatever ends the rebuild, its context among it, the instances up to Last are rebuilt and all others
+// are as they were.
 //
 // A damaged row can be in the way of another instance, when it holds what is unique beyond one. Then
 // the noun is rebuilt in one transaction, for which all writers wait.
@@ -145,12 +146,7 @@ func (l *Log) rebuildGroup(ctx context.Context, tx store.Tx, kind Kind, group []
 		if events >= l.rebuildEvents {
 			break
 		}
-		for _, table := range kind.tableNames() {
-			if err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE instance_id = $1", string(instance)); err != nil {
-				return 0, 0, err
-			}
-		}
-		n, err := l.rebuildInstance(ctx, tx, kind, instance)
+		n, err := l.replace(ctx, tx, kind, instance)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -175,7 +171,11 @@ func (l *Log) rebuildAtOnce(ctx context.Context, kind Kind) (done Rebuilt, err e
 				return err
 			}
 			for _, instance := range group {
-				n, err := l.rebuildInstance(ctx, tx, kind, instance)
+				sealer, err := l.sealerOf(ctx, tx, instance)
+				if err != nil {
+					return err
+				}
+				n, err := l.rebuildInstance(ctx, tx, kind, instance, sealer)
 				if err != nil {
 					return err
 				}
@@ -186,12 +186,32 @@ func (l *Log) rebuildAtOnce(ctx context.Context, kind Kind) (done Rebuilt, err e
 	return done, err
 }
 
-// rebuildInstance folds the events of one instance into the tables of one noun, in which it has no
-// rows, and returns their number. One that has been removed gets none.
-func (l *Log) rebuildInstance(ctx context.Context, tx store.Tx, kind Kind, instance ident.InstanceID) (int, error) {
+// replace rebuilds one instance, which this transaction has locked, and returns the number of events
+// folded. What a removed instance has left is up to [Log.Reclaim], which does not take it all at once.
+func (l *Log) replace(ctx context.Context, tx store.Tx, kind Kind, instance ident.InstanceID) (int, error) {
 	sealer, err := l.sealerOf(ctx, tx, instance)
-	if err != nil || sealer == nil {
+	if err != nil {
 		return 0, err
+	}
+	if sealer == nil {
+		removed, err := store.All(ctx, tx, scanText, `SELECT instance_id FROM removals WHERE instance_id = $1`, string(instance))
+		if err != nil || len(removed) > 0 {
+			return 0, err
+		}
+	}
+	for _, table := range kind.tableNames() {
+		if err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE instance_id = $1", string(instance)); err != nil {
+			return 0, err
+		}
+	}
+	return l.rebuildInstance(ctx, tx, kind, instance, sealer)
+}
+
+// rebuildInstance folds the events of one instance into the tables of one noun, in which it has no
+// rows, and returns their number. Without a sealer there are none that can be read.
+func (l *Log) rebuildInstance(ctx context.Context, tx store.Tx, kind Kind, instance ident.InstanceID, sealer store.Sealer) (int, error) {
+	if sealer == nil {
+		return 0, nil
 	}
 	return l.refold(ctx, tx, func(last Event) ([]Event, error) {
 		return l.ofKind(ctx, tx, kind, instance, sealer, last)

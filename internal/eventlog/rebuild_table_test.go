@@ -95,6 +95,24 @@ func TestRebuildTable(t *testing.T) {
 	})
 }
 
+// What a removed instance has left is not for a rebuild to delete, nor to keep.
+func TestRebuildTableLeavesRemovals(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		f.fill("1", "2", "3")
+		f.must(f.destroy("2", f.begin("2", "c")))
+		want := f.rows()
+		f.exec(`UPDATE shelves SET name = 'forged' WHERE instance_id <> '2'`)
+		_, err := f.rebuildTable("shelves", "")
+		f.must(err)
+		f.wantRows(want)
+		f.reclaim()
+		if n := f.count(`SELECT count(*) FROM shelf_things WHERE instance_id = '2'`); n != 0 {
+			f.Errorf("%d rows are left of a removed instance", n)
+		}
+		logtest.CheckFold(f, f.db, f.log)
+	})
+}
+
 // Of two nouns one is rebuilt; an aggregate has more events than a rebuild holds at once.
 func TestRebuildTableOfManyEvents(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
