@@ -16,3 +16,15 @@ func (t *Tail) Kept() int {
 func (l *Log) SetRebuildBatch(events, instances int) {
 	l.rebuildEvents, l.rebuildInstances = events, instances
 }
+
+// Occupy takes all places of readers that read the log; release gives them back.
+func (t *Tail) Occupy() (release func()) {
+	for range cap(t.reads) {
+		t.reads <- struct{}{}
+	}
+	return func() {
+		for range cap(t.reads) {
+			<-t.reads
+		}
+	}
+}

@@ -7,8 +7,14 @@ import (
 	"time"
 )
 
-// tailSize is how many envelopes a Tail keeps: about a megabyte, and some seconds of a busy system.
-const tailSize = 4096
+const (
+	// tailSize is how many envelopes a Tail keeps: about a megabyte, and some seconds of a busy
+	// system.
+	tailSize = 4096
+	// tailReads is how many readers that are further back read the log at the same time. Others wait:
+	// they are not to occupy the database.
+	tailReads = 4
+)
 
 // Tail shares the end of the log among many readers of a node: one follower reads each new event
 // once, whoever is interested, and a commit wakes that follower alone. A reader that is further
@@ -18,6 +24,7 @@ type Tail struct {
 	log    *Log
 	ticker func() (tick <-chan time.Time, stop func())
 	size   int
+	reads  chan struct{} // one place for each reader that reads the log
 
 	mu      sync.Mutex
 	run     *tailRun // nil without readers
@@ -26,7 +33,7 @@ type Tail struct {
 
 // NewTail returns the end of a log. ticker makes the tick of the follower, see [Log.Follow].
 func NewTail(l *Log, ticker func() (tick <-chan time.Time, stop func())) *Tail {
-	return &Tail{log: l, ticker: ticker, size: tailSize}
+	return &Tail{log: l, ticker: ticker, size: tailSize, reads: make(chan struct{}, tailReads)}
 }
 
 // Open returns a reader. The caller closes it, and there is no other limit to their number.
@@ -47,6 +54,7 @@ func (t *Tail) Open() *TailReader {
 // follow keeps a run up to date until its last reader is closed, or the log cannot be read.
 func (t *Tail) follow(ctx context.Context, run *tailRun) {
 	defer close(run.ended)
+	defer run.cancel()
 	tick, stop := t.ticker()
 	defer stop()
 	base, err := t.log.End(ctx)
@@ -91,11 +99,17 @@ type TailReader struct {
 
 // Read returns the next events after a position, at most [FollowBatch], without their payloads. When
 // there are none, more is closed as soon as there may be some. The events are shared and must not be
-// changed. It returns the error of the database; then the reader is of no more use.
+// changed. It returns ctx's error, or that of the database, after which the reader is of no more use.
 func (r *TailReader) Read(ctx context.Context, after Position) (events []Event, more <-chan struct{}, err error) {
 	events, more, behind, err := r.run.after(after)
 	if err != nil || !behind {
 		return events, more, err
+	}
+	select {
+	case r.tail.reads <- struct{}{}:
+		defer func() { <-r.tail.reads }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
 	}
 	events, err = r.tail.log.Envelopes(ctx, after)
 	return events, more, err

@@ -231,3 +231,39 @@ func TestTailFails(t *testing.T) {
 		}
 	})
 }
+
+// However many readers are far back, few read the log at the same time; one that leaves does not
+// wait for its turn.
+func TestTailReadsAreBounded(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		f.instance("1")
+		f.begin("1", "a")
+		f.end()
+		tail := eventlog.NewTail(f.log, f.ticker)
+		release := tail.Occupy()
+		r := tail.Open()
+		defer r.Close()
+		gone, leave := context.WithCancel(f.Context())
+		leave()
+		if _, _, err := r.Read(gone, eventlog.Position{}); !errors.Is(err, context.Canceled) {
+			f.Errorf("one that leaves: %v", err)
+		}
+		got := make(chan []eventlog.Event)
+		go func() {
+			events, _, err := r.Read(f.Context(), eventlog.Position{})
+			if err != nil {
+				f.Error(err)
+			}
+			got <- events
+		}()
+		select {
+		case events := <-got:
+			f.Errorf("read %v although there was no place", events)
+		default:
+		}
+		release()
+		if events := <-got; len(events) != 1 {
+			f.Errorf("read %v", events)
+		}
+	})
+}
