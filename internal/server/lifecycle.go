@@ -6,6 +6,7 @@ import (
 	"castellan/internal/api/lifecycle"
 	"castellan/internal/eventlog"
 	"castellan/internal/ident"
+	"castellan/internal/instance"
 	"castellan/internal/limit"
 	"castellan/internal/systemuser"
 	"castellan/internal/vault"
@@ -25,7 +26,7 @@ const (
 func (s *Server) lifecycle(keyring *vault.Keyring, clock ident.Clock) *lifecycle.Service {
 	return &lifecycle.Service{
 		DB:         s.db,
-		Instances:  s.instances(),
+		Instances:  &instance.Service{DB: s.db, Log: s.events},
 		Operators:  &systemuser.Service{DB: s.db, Log: s.events, Users: s.users, Clock: clock},
 		Log:        s.events,
 		Tail:       eventlog.NewTail(s.events, every(lookInterval)),
