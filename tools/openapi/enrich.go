@@ -26,6 +26,7 @@ type auth struct {
 	Permission string `json:"permission"`
 	Public     bool   `json:"public"`
 	Write      bool   `json:"write"`
+	Repeatable bool   `json:"repeatable"`
 	// InstancePermission suffices for members of the instance the call is about.
 	InstancePermission string `json:"instancePermission"`
 	ByHost             bool   `json:"byHost"`
@@ -138,7 +139,7 @@ func enrichOperation(src *source, fd protoreflect.FileDescriptor, operation obje
 			return fmt.Errorf("operation %q: %w", id, err)
 		}
 	}
-	if access.Write {
+	if access.Repeatable {
 		operation["parameters"] = append(parameters, object{"$ref": "#/components/parameters/" + idempotency})
 	}
 	responses := child(operation, "responses")

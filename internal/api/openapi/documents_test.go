@@ -67,7 +67,7 @@ type rule struct {
 	body, access string
 	members      string // the permission for members of the instance
 	public       bool
-	write        bool
+	repeatable   bool
 	deprecated   bool
 }
 
@@ -87,7 +87,7 @@ func rules(t *testing.T, file string) map[string]rule {
 			auth, _ := proto.GetExtension(m.Options(), optionsv1.E_Auth).(*optionsv1.Auth)
 			r := rule{
 				method: m, body: http.GetBody(), access: auth.GetPermission(), members: auth.GetInstancePermission(),
-				public: auth.GetPublic(), write: auth.GetWrite(),
+				public: auth.GetPublic(), repeatable: auth.GetRepeatable(),
 			}
 			r.deprecated = m.Options().(*descriptorpb.MethodOptions).GetDeprecated()
 			switch p := http.GetPattern().(type) {
@@ -225,8 +225,8 @@ func TestOperationsDeclareAccess(t *testing.T) {
 		takesKey := slices.ContainsFunc(list(operation["parameters"]), func(p object) bool {
 			return p["$ref"] == "#/components/parameters/IdempotencyKey"
 		})
-		if takesKey != r.write {
-			t.Errorf("takes an idempotency key: %t, want %t", takesKey, r.write)
+		if takesKey != r.repeatable {
+			t.Errorf("takes an idempotency key: %t, want %t", takesKey, r.repeatable)
 		}
 	})
 }

@@ -33,15 +33,16 @@ type Auth struct {
 	Permission string `protobuf:"bytes,1,opt,name=permission,proto3" json:"permission,omitempty"`
 	// The call is open to anonymous callers.
 	Public bool `protobuf:"varint,2,opt,name=public,proto3" json:"public,omitempty"`
-	// The call changes state, whatever its HTTP verb: it is audited, and an idempotency key on it
-	// counts.
+	// The call changes state, whatever its HTTP verb: it is audited.
 	Write bool `protobuf:"varint,3,opt,name=write,proto3" json:"write,omitempty"`
 	// Name of the permission that suffices for a member of the very instance the call is about,
 	// instead of permission, for example "iam.read".
 	InstancePermission string `protobuf:"bytes,4,opt,name=instance_permission,json=instancePermission,proto3" json:"instance_permission,omitempty"`
 	// The call is about the instance whose host was called, unless instance_id names one. The
 	// dispatcher fills instance_id of the request, so that a handler always sees it set.
-	ByHost        bool `protobuf:"varint,5,opt,name=by_host,json=byHost,proto3" json:"by_host,omitempty"`
+	ByHost bool `protobuf:"varint,5,opt,name=by_host,json=byHost,proto3" json:"by_host,omitempty"`
+	// An idempotency key on the call counts: repeated with it, the call answers what it answered first.
+	Repeatable    bool `protobuf:"varint,6,opt,name=repeatable,proto3" json:"repeatable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -111,6 +112,13 @@ func (x *Auth) GetByHost() bool {
 	return false
 }
 
+func (x *Auth) GetRepeatable() bool {
+	if x != nil {
+		return x.Repeatable
+	}
+	return false
+}
+
 var file_castellan_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -135,7 +143,7 @@ var File_castellan_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_castellan_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\"castellan/options/v1/options.proto\x12\x14castellan.options.v1\x1a google/protobuf/descriptor.proto\"\x9e\x01\n" +
+	"\"castellan/options/v1/options.proto\x12\x14castellan.options.v1\x1a google/protobuf/descriptor.proto\"\xbe\x01\n" +
 	"\x04Auth\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -143,7 +151,10 @@ const file_castellan_options_v1_options_proto_rawDesc = "" +
 	"\x06public\x18\x02 \x01(\bR\x06public\x12\x14\n" +
 	"\x05write\x18\x03 \x01(\bR\x05write\x12/\n" +
 	"\x13instance_permission\x18\x04 \x01(\tR\x12instancePermission\x12\x17\n" +
-	"\aby_host\x18\x05 \x01(\bR\x06byHost:P\n" +
+	"\aby_host\x18\x05 \x01(\bR\x06byHost\x12\x1e\n" +
+	"\n" +
+	"repeatable\x18\x06 \x01(\bR\n" +
+	"repeatable:P\n" +
 	"\x04auth\x12\x1e.google.protobuf.MethodOptions\x18Ս\x03 \x01(\v2\x1a.castellan.options.v1.AuthR\x04authB.Z,castellan/gen/castellan/options/v1;optionsv1b\x06proto3"
 
 var (

@@ -66,6 +66,8 @@ func (m *Auth) validate(all bool) error {
 
 	// no validation rules for ByHost
 
+	// no validation rules for Repeatable
+
 	if len(errors) > 0 {
 		return AuthMultiError(errors)
 	}
