@@ -1810,7 +1810,7 @@ func (*ClearViewResponse) Descriptor() ([]byte, []int) {
 	return file_zitadel_system_proto_rawDescGZIP(), []int{30}
 }
 
-// ListFailedEventsRequest asks for all failed events.
+// ListFailedEventsRequest asks for all deliveries that have failed.
 type ListFailedEventsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1847,10 +1847,10 @@ func (*ListFailedEventsRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_system_proto_rawDescGZIP(), []int{31}
 }
 
-// ListFailedEventsResponse is all failed events.
+// ListFailedEventsResponse is all deliveries that have failed.
 type ListFailedEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The events.
+	// The deliveries.
 	Result        []*FailedEvent `protobuf:"bytes,1,rep,name=result,proto3" json:"result,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1893,18 +1893,18 @@ func (x *ListFailedEventsResponse) GetResult() []*FailedEvent {
 	return nil
 }
 
-// FailedEvent is an event that a view could not take in.
+// FailedEvent is a delivery that has failed at least once and is neither done nor dismissed.
 type FailedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Database the view is in.
+	// Always "castellan".
 	Database string `protobuf:"bytes,1,opt,name=database,proto3" json:"database,omitempty"`
-	// Name of the view.
+	// "projections.deliveries_" and the kind of the delivery, for example quota.
 	ViewName string `protobuf:"bytes,2,opt,name=view_name,json=viewName,proto3" json:"view_name,omitempty"`
-	// Sequence of the event.
+	// Number of the delivery.
 	FailedSequence uint64 `protobuf:"varint,3,opt,name=failed_sequence,json=failedSequence,proto3" json:"failed_sequence,omitempty"`
 	// How often it was tried.
 	FailureCount uint64 `protobuf:"varint,4,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
-	// What went wrong the last time.
+	// Which instance it is of, and what went wrong the last time.
 	ErrorMessage string `protobuf:"bytes,5,opt,name=error_message,json=errorMessage,proto3" json:"error_message,omitempty"`
 	// When it was last tried.
 	LastFailed    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_failed,json=lastFailed,proto3" json:"last_failed,omitempty"`
@@ -1984,16 +1984,16 @@ func (x *FailedEvent) GetLastFailed() *timestamppb.Timestamp {
 	return nil
 }
 
-// RemoveFailedEventRequest names a failed event.
+// RemoveFailedEventRequest names a delivery that has failed.
 type RemoveFailedEventRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Database the view is in, 1 to 200 characters.
+	// "castellan", 1 to 200 characters.
 	Database string `protobuf:"bytes,1,opt,name=database,proto3" json:"database,omitempty"`
-	// Name of the view, 1 to 200 characters.
+	// view_name of the failed delivery, 1 to 200 characters.
 	ViewName string `protobuf:"bytes,2,opt,name=view_name,json=viewName,proto3" json:"view_name,omitempty"`
-	// Sequence of the event.
+	// Number of the delivery.
 	FailedSequence uint64 `protobuf:"varint,3,opt,name=failed_sequence,json=failedSequence,proto3" json:"failed_sequence,omitempty"`
-	// Id of the instance the event belongs to.
+	// Id of the instance the delivery belongs to.
 	InstanceId    string `protobuf:"bytes,4,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -98,9 +98,9 @@ type SystemServiceClient interface {
 	ListViews(ctx context.Context, in *ListViewsRequest, opts ...grpc.CallOption) (*ListViewsResponse, error)
 	// Builds a view again from the event log.
 	ClearView(ctx context.Context, in *ClearViewRequest, opts ...grpc.CallOption) (*ClearViewResponse, error)
-	// Lists the events that could not be processed.
+	// Lists the deliveries, such as quota notifications, that have failed.
 	ListFailedEvents(ctx context.Context, in *ListFailedEventsRequest, opts ...grpc.CallOption) (*ListFailedEventsResponse, error)
-	// Forgets that an event could not be processed. It is no error when there is nothing to forget.
+	// Dismisses a delivery that has failed: it is not tried again. It is no error when there is none.
 	RemoveFailedEvent(ctx context.Context, in *RemoveFailedEventRequest, opts ...grpc.CallOption) (*RemoveFailedEventResponse, error)
 	// Sets a quota on an instance that has none for the unit.
 	AddQuota(ctx context.Context, in *AddQuotaRequest, opts ...grpc.CallOption) (*AddQuotaResponse, error)
@@ -427,9 +427,9 @@ type SystemServiceServer interface {
 	ListViews(context.Context, *ListViewsRequest) (*ListViewsResponse, error)
 	// Builds a view again from the event log.
 	ClearView(context.Context, *ClearViewRequest) (*ClearViewResponse, error)
-	// Lists the events that could not be processed.
+	// Lists the deliveries, such as quota notifications, that have failed.
 	ListFailedEvents(context.Context, *ListFailedEventsRequest) (*ListFailedEventsResponse, error)
-	// Forgets that an event could not be processed. It is no error when there is nothing to forget.
+	// Dismisses a delivery that has failed: it is not tried again. It is no error when there is none.
 	RemoveFailedEvent(context.Context, *RemoveFailedEventRequest) (*RemoveFailedEventResponse, error)
 	// Sets a quota on an instance that has none for the unit.
 	AddQuota(context.Context, *AddQuotaRequest) (*AddQuotaResponse, error)
