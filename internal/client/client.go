@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
+	"castellan/internal/call"
 	"castellan/internal/terminal"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
@@ -20,6 +21,8 @@ import (
 const (
 	// maxAnswer bounds one answer of a server, in bytes: a list has up to 10,000 entries.
 	maxAnswer = 64 << 20
+	// maxSilence is how long a stream says nothing at most: three times what servers promise.
+	maxSilence = time.Minute
 	// idempotencyKey is the header of decision D11.
 	idempotencyKey = "Idempotency-Key"
 )
@@ -29,6 +32,7 @@ type Client struct {
 	http    *http.Client
 	base    string // without a slash at the end
 	timeout time.Duration
+	silence time.Duration // how long a stream may say nothing
 	token   func() (string, error)
 	// wait shows that something is being waited for; see [terminal.Terminal.Wait].
 	wait func(what string) (done func())
@@ -45,6 +49,7 @@ func New(base string, transport http.RoundTripper, timeout time.Duration, token 
 		},
 		base:    strings.TrimRight(base, "/"),
 		timeout: timeout,
+		silence: max(timeout, maxSilence),
 		token:   token,
 		wait:    func(string) func() { return func() {} },
 	}
@@ -53,23 +58,39 @@ func New(base string, transport http.RoundTripper, timeout time.Duration, token 
 // Invoke makes one call with the Connect protocol and returns the answer. key, unless empty,
 // makes it repeatable. Its errors are of package connect, see [Client.Explain].
 func Invoke[Req, Res any](ctx context.Context, c *Client, procedure, key string, request *Req) (*Res, error) {
+	answer, err := send[Req, Res](ctx, c, procedure, idempotencyKey, key, request)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Msg, nil
+}
+
+// InvokePage is [Invoke] for a page of a list. It begins at position, the next of an answer to the
+// same request, unless that is empty; next is empty for the last page, and for lists that do not
+// say it.
+func InvokePage[Req, Res any](ctx context.Context, c *Client, procedure, position string, request *Req) (_ *Res, next string, _ error) {
+	answer, err := send[Req, Res](ctx, c, procedure, call.PageHeader, position, request)
+	if err != nil {
+		return nil, "", err
+	}
+	return answer.Msg, answer.Header().Get(call.NextPageHeader), nil
+}
+
+// send makes one call, with a header beside that of the token unless its value is empty.
+func send[Req, Res any](ctx context.Context, c *Client, procedure, header, value string, request *Req) (*connect.Response[Res], error) {
 	token, err := c.token()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	call := connect.NewRequest(request)
-	call.Header().Set("Authorization", "Bearer "+token)
-	if key != "" {
-		call.Header().Set(idempotencyKey, key)
+	asked := connect.NewRequest(request)
+	asked.Header().Set("Authorization", "Bearer "+token)
+	if value != "" {
+		asked.Header().Set(header, value)
 	}
 	defer c.wait("waiting for " + c.base)()
-	answer, err := connect.NewClient[Req, Res](c.http, c.base+procedure, connect.WithReadMaxBytes(maxAnswer)).CallUnary(ctx, call)
-	if err != nil {
-		return nil, err
-	}
-	return answer.Msg, nil
+	return connect.NewClient[Req, Res](c.http, c.base+procedure, connect.WithReadMaxBytes(maxAnswer)).CallUnary(ctx, asked)
 }
 
 // CreateInstance calls CreateInstance; see [Invoke] for key and errors.

@@ -157,7 +157,7 @@ func TestInstanceErrors(t *testing.T) {
 	node.Stop(t)
 
 	gone := cli.Run(t, "instance", "create", "x", "--machine-user", "o")
-	terminaltest.Contains(t, gone.Err, "cannot reach "+node.URL+": ", "refused")
+	terminaltest.Contains(t, gone.Err, "cannot reach "+node.Node.URL+": ", "refused")
 	if gone.Code != terminal.ExitFailure || strings.Contains(gone.Err, "--idempotency-key") {
 		t.Errorf("code %d, %s", gone.Code, gone.Err)
 	}

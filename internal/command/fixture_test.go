@@ -35,11 +35,23 @@ func castellan() terminaltest.Runner {
 	}}
 }
 
+// node is a server on a database.
+type node struct {
+	*kit.Node
+	*kit.Backend
+}
+
 // serve runs a server on SQLite until the test ends, and returns what runs command lines whose
 // calls reach it, made by kit.Operator.
-func serve(t *testing.T) (*kit.Node, terminaltest.Runner) {
+func serve(t *testing.T) (node, terminaltest.Runner) {
 	t.Helper()
-	node := kit.NewBackend(t, "sqlite").Start(t, nil)
+	return serveOn(t, kit.NewBackend(t, "sqlite"))
+}
+
+// serveOn is serve on a database that is there.
+func serveOn(t *testing.T, b *kit.Backend) (node, terminaltest.Runner) {
+	t.Helper()
+	n := node{b.Start(t, nil), b}
 	der, err := x509.MarshalPKCS8PrivateKey(kit.Operator().Key)
 	if err != nil {
 		t.Fatal(err)
@@ -49,8 +61,8 @@ func serve(t *testing.T) (*kit.Node, terminaltest.Runner) {
 		t.Fatal(err)
 	}
 	cli := castellan()
-	cli.Environ = map[string]string{client.ServerEnv: node.URL, client.KeyEnv: key, client.UserEnv: kit.Operator().Name}
-	return node, cli
+	cli.Environ = map[string]string{client.ServerEnv: n.Node.URL, client.KeyEnv: key, client.UserEnv: kit.Operator().Name}
+	return n, cli
 }
 
 // newInstanceID creates an instance called name, and returns its id.
@@ -97,17 +109,24 @@ func newFake(t *testing.T) *fake {
 	return f
 }
 
-// answer makes f answer calls of a procedure.
-func answer[Req, Res any](f *fake, procedure string, with func(*Req) (*Res, error)) {
+// handle makes f answer calls of a procedure.
+func handle[Req, Res any](f *fake, procedure string, with func(*connect.Request[Req]) (*connect.Response[Res], error)) {
 	f.mux.Handle(procedure, connect.NewUnaryHandler(procedure,
 		func(_ context.Context, r *connect.Request[Req]) (*connect.Response[Res], error) {
 			if r.Header().Get("Authorization") != "Bearer secret" {
 				f.t.Errorf("%s: %v", procedure, r.Header())
 			}
-			res, err := with(r.Msg)
-			if err != nil {
-				return nil, err
-			}
-			return connect.NewResponse(res), nil
+			return with(r)
 		}))
+}
+
+// answer is handle for answers that are made of the message alone.
+func answer[Req, Res any](f *fake, procedure string, with func(*Req) (*Res, error)) {
+	handle(f, procedure, func(r *connect.Request[Req]) (*connect.Response[Res], error) {
+		res, err := with(r.Msg)
+		if err != nil {
+			return nil, err
+		}
+		return connect.NewResponse(res), nil
+	})
 }

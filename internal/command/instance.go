@@ -28,8 +28,7 @@ func (c *Commands) listInstances() *cobra.Command {
 		Use:   "list",
 		Short: "List instances",
 		Long: `list shows the instances that meet all conditions, 100 of them unless flags say otherwise. With
---all it asks for page after page and shows each as it comes; an instance that is removed
-meanwhile can make it miss one.`,
+--all it asks for page after page and shows each as it comes.`,
 		Example: `  castellan instance list --sort name
   castellan instance list --domain acme.example --domain www.acme.example
   castellan instance list --all --output json | jq -r '.result[].id'`,

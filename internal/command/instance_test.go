@@ -3,6 +3,7 @@ package command
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,52 +116,67 @@ func TestInstanceRemove(t *testing.T) {
 	}
 }
 
-// Every entry of a list of several pages is shown once, while it is being asked for.
+// Every entry of a list of several pages is shown once, whether the server says where the next page
+// begins, as for instances, or not, as for domains.
 func TestListAll(t *testing.T) {
 	t.Parallel()
 	const total = 2*pageSize + 3
-	fake := newFake(t)
-	cli := fake.cli
-	answer(fake, systemv1.SystemService_ListInstances_FullMethodName, func(r *systemv1.ListInstancesRequest) (*systemv1.ListInstancesResponse, error) {
-		q := r.GetQuery()
+	f := newFake(t)
+	entries := func(q *zitadelv1.ListQuery, from uint64, add func(id string)) *zitadelv1.ListDetails {
 		if !q.GetAsc() || q.GetLimit() == 0 {
-			t.Errorf("asked for %v", r)
+			t.Errorf("asked for %v", q)
 		}
-		res := &systemv1.ListInstancesResponse{Details: &zitadelv1.ListDetails{TotalResult: total}}
-		for i := q.GetOffset(); i < min(q.GetOffset()+uint64(q.GetLimit()), total); i++ {
-			res.Result = append(res.Result, &instancev1.Instance{Id: fmt.Sprint(i), Name: "n"})
+		for i := from; i < min(from+uint64(q.GetLimit()), total); i++ {
+			add(fmt.Sprint(i))
 		}
+		return &zitadelv1.ListDetails{TotalResult: total}
+	}
+	handle(f, systemv1.SystemService_ListInstances_FullMethodName,
+		func(r *connect.Request[systemv1.ListInstancesRequest]) (*connect.Response[systemv1.ListInstancesResponse], error) {
+			from, page := r.Msg.GetQuery().GetOffset(), r.Header().Get("Castellan-Page")
+			if page != "" {
+				from, _ = strconv.ParseUint(strings.TrimPrefix(page, "after "), 10, 64)
+			}
+			res := &systemv1.ListInstancesResponse{}
+			res.Details = entries(r.Msg.GetQuery(), from, func(id string) {
+				res.Result = append(res.Result, &instancev1.Instance{Id: id, Name: "n"})
+			})
+			answer := connect.NewResponse(res)
+			if next := from + uint64(r.Msg.GetQuery().GetLimit()); next < total {
+				answer.Header().Set("Castellan-Next-Page", fmt.Sprint("after ", next))
+			}
+			return answer, nil
+		})
+	answer(f, systemv1.SystemService_ListDomains_FullMethodName, func(r *systemv1.ListDomainsRequest) (*systemv1.ListDomainsResponse, error) {
+		res := &systemv1.ListDomainsResponse{}
+		res.Details = entries(r.GetQuery(), r.GetQuery().GetOffset(), func(id string) {
+			res.Result = append(res.Result, &instancev1.Domain{Domain: id})
+		})
 		return res, nil
 	})
-	check := func(ids []string) {
-		t.Helper()
-		for i, id := range ids {
-			if id != fmt.Sprint(i) {
-				t.Fatalf("entry %d is %s", i, id)
+	for _, command := range []string{"instance list", "instance domains 7"} {
+		args := append(strings.Fields(command), "--all")
+		var ids []string
+		for line := range strings.Lines(f.cli.Succeed(t, args...)) {
+			ids = append(ids, strings.Fields(line)[0])
+		}
+		all := decode[struct {
+			Details struct{ TotalResult string }
+			Result  []struct{ ID, Domain string }
+		}](t, f.cli.Succeed(t, append(args, "-o", "json")...))
+		if len(ids) != total+1 || len(all.Result) != total || all.Details.TotalResult != fmt.Sprint(total) {
+			t.Fatalf("%s: %d lines, %d entries, details %+v", command, len(ids), len(all.Result), all.Details)
+		}
+		for i, entry := range all.Result {
+			if ids[i+1] != fmt.Sprint(i) || entry.ID+entry.Domain != fmt.Sprint(i) {
+				t.Fatalf("%s: entry %d is %s, and %+v", command, i, ids[i+1], entry)
 			}
 		}
-		if len(ids) != total {
-			t.Errorf("%d entries", len(ids))
-		}
-	}
-	var ids []string
-	for line := range strings.Lines(cli.Succeed(t, "instance", "list", "--all")) {
-		ids = append(ids, strings.Fields(line)[0])
-	}
-	check(ids[1:])
-	ids = nil
-	all := decode[instances](t, cli.Succeed(t, "instance", "list", "--all", "-o", "json"))
-	for _, i := range all.Result {
-		ids = append(ids, i.ID)
-	}
-	check(ids)
-	if all.Details.TotalResult != fmt.Sprint(total) {
-		t.Errorf("details %+v", all.Details)
 	}
 	for args, note := range map[string]string{
-		"": fmt.Sprintf("There are %d; --all shows all of them.\n", total), "--limit=5": "", "--offset=2000": "",
+		"": fmt.Sprintf("There are %d; --all shows all of them.\n", total), "--limit=5": "", "--offset=2000": "", "--all": "",
 	} {
-		if got := cli.Run(t, append([]string{"instance", "list"}, strings.Fields(args)...)...); got.Code != 0 || got.Err != note {
+		if got := f.cli.Run(t, append([]string{"instance", "list"}, strings.Fields(args)...)...); got.Code != 0 || got.Err != note {
 			t.Errorf("%q: %d %q", args, got.Code, got.Err)
 		}
 	}
@@ -169,15 +185,17 @@ func TestListAll(t *testing.T) {
 // A page that fails ends the list, and says so by the exit code: what was printed is not all.
 func TestListAllFails(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
-	answer(fake, systemv1.SystemService_ListInstances_FullMethodName, func(r *systemv1.ListInstancesRequest) (*systemv1.ListInstancesResponse, error) {
+	f := newFake(t)
+	answer(f, systemv1.SystemService_ListInstances_FullMethodName, func(r *systemv1.ListInstancesRequest) (*systemv1.ListInstancesResponse, error) {
 		if r.GetQuery().GetOffset() > 0 {
 			return nil, connect.NewError(connect.CodePermissionDenied, nil)
 		}
-		return &systemv1.ListInstancesResponse{Result: make([]*instancev1.Instance, pageSize)}, nil
+		return &systemv1.ListInstancesResponse{
+			Details: &zitadelv1.ListDetails{TotalResult: 2 * pageSize}, Result: make([]*instancev1.Instance, pageSize),
+		}, nil
 	})
 	for _, form := range []string{"table", "json"} {
-		got := fake.cli.Run(t, "instance", "list", "--all", "-o", form)
+		got := f.cli.Run(t, "instance", "list", "--all", "-o", form)
 		if got.Code != terminal.ExitFailure || !strings.Contains(got.Err, "[permission_denied]") || json.Valid([]byte(got.Out)) {
 			t.Errorf("%s: code %d, %s", form, got.Code, got.Err)
 		}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"castellan/internal/client"
 	"castellan/internal/terminal"
 
 	zitadelv1 "castellan/gen/zitadel/v1"
@@ -27,6 +28,8 @@ type page struct {
 	offset uint64
 	limit  uint32
 	asc    bool
+	// position is where it begins, as the answer before said it, instead of offset.
+	position string
 }
 
 // query is the page as the System API takes it.
@@ -68,16 +71,25 @@ func (p *paging) first() page {
 	return first
 }
 
-// next returns the page after one that had got entries; ok is false when there is none to ask for.
-func (p *paging) next(last page, got int) (next page, ok bool) {
+// next returns the page after last, whose answer had got entries of total and said that the next
+// one begins at position; ok is false when there is none to ask for. Pages that a list does not
+// say the positions of are counted.
+func (p *paging) next(last page, got int, total uint64, position string) (next page, ok bool) {
+	switch {
+	case p == nil || !p.all:
+		return last, false
+	case position != "" || last.position != "":
+		last.position = position
+		return last, position != ""
+	}
 	last.offset += uint64(got)
-	return last, p != nil && p.all && got >= pageSize
+	return last, got > 0 && last.offset < total
 }
 
 // tell says that there are more entries than were shown, unless that was asked for. It is said
 // to programs too: they could take the part for the whole.
-func (p *paging) tell(w io.Writer, shown, total uint64) {
-	if p != nil && shown < total && !p.flags.Changed("limit") {
+func (p *paging) tell(w io.Writer, shown int, total uint64) {
+	if p != nil && !p.all && p.offset+uint64(shown) < total && !p.flags.Changed("limit") {
 		fmt.Fprintf(w, "There are %d; --all shows all of them.\n", total)
 	}
 }
@@ -96,24 +108,22 @@ func list[Req, Res, Item any, Answer message[Res]](
 			return err
 		}
 		shown := c.newListing(*output, header, Answer(new(Res)))
-		p, total := pages.first(), uint64(0)
-		for more := true; more; {
+		for p, more := pages.first(), true; more; {
 			asked, err := request(args, p)
 			if err != nil {
 				return err
 			}
-			answer, err := invoke[Req, Res](ctx, to, procedure, asked)
+			answer, position, err := client.InvokePage[Req, Res](ctx, to, procedure, p.position, asked)
 			if err != nil {
-				return err
+				return to.Explain(err)
 			}
-			var entries []Item
-			entries, total = items(answer)
-			p, more = pages.next(p, len(entries))
+			entries, total := items(answer)
 			if err := shown.page(Answer(answer), rowsOf(entries, row)); err != nil {
 				return err
 			}
+			pages.tell(c.Err, len(entries), total)
+			p, more = pages.next(p, len(entries), total, position)
 		}
-		pages.tell(c.Err, p.offset, total)
 		return shown.end()
 	})
 	return cmd

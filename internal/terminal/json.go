@@ -3,8 +3,10 @@ package terminal
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -34,4 +36,19 @@ func MessageJSON(m proto.Message) ([]byte, error) {
 	}
 	b.WriteByte('\n')
 	return b.Bytes(), nil
+}
+
+// WriteLine writes m as one line of JSON in the form of the API. Equal messages give equal bytes.
+func WriteLine(w io.Writer, m proto.Message) error {
+	text, err := protojson.Marshal(m)
+	var b bytes.Buffer
+	if err == nil {
+		err = json.Compact(&b, text)
+	}
+	if err != nil {
+		return fmt.Errorf("write an answer as JSON: %w", err)
+	}
+	b.WriteByte('\n')
+	_, err = w.Write(b.Bytes())
+	return err
 }
