@@ -1,5 +1,5 @@
 // Command castellan is the server and its command line: it serves (serve, dev), it is a client
-// of the API (instance, quota and others), and it makes the keys and tokens of system users
+// of the API (instance, quota, audit and others), and it makes the keys and tokens of system users
 // (system-user, token).
 //
 // It owns what an operator types and reads about the server: its flags, the environment, the

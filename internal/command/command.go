@@ -16,6 +16,7 @@ type Commands struct {
 // All returns the commands, with all that is below them.
 func (c *Commands) All() []*cobra.Command {
 	return []*cobra.Command{
-		c.instance(), c.quota(), c.limits(), c.feature(), c.view(), c.failedEvent(), c.systemUser(), c.token(),
+		c.instance(), c.quota(), c.limits(), c.feature(), c.view(), c.failedEvent(), c.audit(),
+		c.systemUser(), c.token(),
 	}
 }

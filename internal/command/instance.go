@@ -19,6 +19,7 @@ func (c *Commands) instance() *cobra.Command {
 	return terminal.Group(&cobra.Command{Use: "instance", Short: "Create, list, change and remove instances"},
 		c.createInstance(), c.listInstances(), c.getInstance(), c.updateInstance(), c.removeInstance(),
 		c.listDomains(), c.addDomain(), c.removeDomain(), c.setPrimaryDomain(), c.existsDomain(),
+		c.stopInstance(), c.startInstance(), c.watchInstances(),
 		c.listTrustedDomains(), c.addTrustedDomain(), c.removeTrustedDomain(), c.listMembers())
 }
 
@@ -50,7 +51,7 @@ func (c *Commands) listInstances() *cobra.Command {
 		},
 		terminal.Row{"ID", "NAME", "STATE", "DOMAIN", "CREATED"},
 		func(i *instancev1.Instance) terminal.Row {
-			return terminal.Row{i.GetId(), i.GetName(), stateText(i.GetState()), primaryOf(i.GetDomains()), date(i.GetDetails().GetCreationDate())}
+			return terminal.Row{i.GetId(), i.GetName(), enumText(i.GetState().String(), "STATE_"), primaryOf(i.GetDomains()), date(i.GetDetails().GetCreationDate())}
 		})
 }
 
@@ -137,7 +138,7 @@ func instanceRows(i *instancev1.InstanceDetail) []terminal.Row {
 	rows := []terminal.Row{
 		{"Instance", i.GetId()},
 		{"Name", i.GetName()},
-		{"State", stateText(i.GetState())},
+		{"State", enumText(i.GetState().String(), "STATE_")},
 		{"Version", i.GetVersion()},
 		{"Created", date(i.GetDetails().GetCreationDate())},
 		{"Changed", date(i.GetDetails().GetChangeDate())},
@@ -146,11 +147,6 @@ func instanceRows(i *instancev1.InstanceDetail) []terminal.Row {
 		rows = append(rows, terminal.Row{"Domain", DomainText(d)})
 	}
 	return rows
-}
-
-// stateText is a state in small letters.
-func stateText(s instancev1.State) string {
-	return strings.ToLower(strings.TrimPrefix(s.String(), "STATE_"))
 }
 
 // primaryOf returns the primary one of domains.

@@ -17,12 +17,6 @@ import (
 	"castellan/internal/terminal"
 )
 
-// systemUser returns `castellan system-user`.
-func (c *Commands) systemUser() *cobra.Command {
-	return terminal.Group(&cobra.Command{Use: "system-user", Short: "Make keys for the users of the System API"},
-		c.keygen())
-}
-
 // keygen returns `castellan system-user keygen`.
 func (c *Commands) keygen() *cobra.Command {
 	cmd := &cobra.Command{

@@ -10,7 +10,6 @@ import (
 
 	memberv1 "castellan/gen/zitadel/member/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
-	userv1 "castellan/gen/zitadel/user/v1"
 	zitadelv1 "castellan/gen/zitadel/v1"
 )
 
@@ -70,12 +69,7 @@ func (c *Commands) listMembers() *cobra.Command {
 		func(m *memberv1.Member) terminal.Row {
 			return terminal.Row{
 				m.GetUserId(), cmp.Or(m.GetDisplayName(), m.GetEmail()), m.GetPreferredLoginName(),
-				userTypeText(m.GetUserType()), strings.Join(m.GetRoles(), ", "),
+				enumText(m.GetUserType().String(), "TYPE_"), strings.Join(m.GetRoles(), ", "),
 			}
 		})
-}
-
-// userTypeText is the type of a user in small letters.
-func userTypeText(t userv1.Type) string {
-	return strings.ToLower(strings.TrimPrefix(t.String(), "TYPE_"))
 }

@@ -102,14 +102,18 @@ func (c *Commands) askFor(
 	}
 }
 
-// done shows what the answer to a write says: of which instance something was what, and when. The
-// API has that date in the one or the other field (contract section 2.1).
+// done shows what the answer to a write says: of which instance something was what, and when.
 func done(instance, what string, details *zitadelv1.ObjectDetails) []terminal.Row {
-	at := details.GetCreationDate()
-	if at == nil {
-		at = details.GetChangeDate()
+	return []terminal.Row{{"Instance", instance}, {what, dateOf(details)}}
+}
+
+// dateOf returns when a write was done. The API has that date in the one or the other field
+// (contract section 2.1).
+func dateOf(details *zitadelv1.ObjectDetails) string {
+	if details.GetCreationDate() != nil {
+		return date(details.GetCreationDate())
 	}
-	return []terminal.Row{{"Instance", instance}, {what, date(at)}}
+	return date(details.GetChangeDate())
 }
 
 // date shows a time in UTC, empty when there is none.

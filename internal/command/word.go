@@ -46,3 +46,9 @@ func parseWord[V any](what string, words []word[V], text string) (value V, err e
 	}
 	return value, terminal.Usagef("%s must be one of %s, not %.100q", what, strings.Join(texts(words), ", "), text)
 }
+
+// enumText shows the name of a value of an enumeration in small letters, without what all names
+// begin with.
+func enumText(name, prefix string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", "-"))
+}
