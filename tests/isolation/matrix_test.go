@@ -17,6 +17,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"castellan/tests/kit"
+
+	instancev2 "castellan/gen/zitadel/instance/v2"
 )
 
 // TestEveryRPCHasACase: what the program serves is in the matrix, and every field that names
@@ -71,6 +73,7 @@ func TestMatrix(t *testing.T) {
 	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
 		w := newWorld(t, b)
 		before := w.state(w.theirs)
+		w.closed()
 		for _, full := range slices.Sorted(maps.Keys(cases)) {
 			c := cases[full]
 			if c.kind == public {
@@ -80,6 +83,7 @@ func TestMatrix(t *testing.T) {
 			for _, who := range w.callers {
 				w.foreign(full, c, who)
 				w.byHost(full, c, who)
+				w.alike(full, c, who)
 				w.mixed(full, c, who)
 			}
 			w.mixed(full, c, w.operator())
@@ -138,6 +142,42 @@ func (w *world) byHost(full string, c case_, who caller) {
 		w.Errorf("%s at their host by %s: %v", full, who.name, a)
 	}
 	w.silent(full, who, a.text, request)
+}
+
+// alike: and it is answered in the same words at the host of another's instance that is stopped or blocked,
+// and sets no other cookie: what has become of an instance is not told to those it does not concern.
+func (w *world) alike(full string, c case_, who caller) {
+	w.Helper()
+	request := c.request(w.theirs)
+	f := request.ProtoReflect().Descriptor().Fields().ByName("instance_id")
+	if f == nil || who.host != w.theirs["domain"] {
+		return
+	}
+	request.ProtoReflect().Clear(f)
+	rpc, web := w.call(who, full, request), w.connect(who, full, request)
+	for name, other := range map[string]Target{"a stopped": w.stopped, "a blocked": w.blocked} {
+		there := who
+		there.host = other["domain"]
+		if a := w.call(there, full, request); a != rpc {
+			w.Errorf("%s by %s is answered %v, at the host of %s instance %v", full, who.name, rpc, name, a)
+		}
+		if a := w.connect(there, full, request); a != web {
+			w.Errorf("%s over Connect by %s is answered %s, at the host of %s instance %s", full, who.name, web, name, a)
+		}
+	}
+}
+
+// closed: the instances that may not be used are so, as those see who may know it.
+func (w *world) closed() {
+	w.Helper()
+	const full = "zitadel.instance.v2.InstanceService/GetInstance"
+	for id, t := range map[string]Target{"INST-stop1": w.stopped, "LIMITS-molsj": w.blocked} {
+		who := w.operator()
+		who.host = t["domain"]
+		if a := w.call(who, full, &instancev2.GetInstanceRequest{}); !strings.Contains(a.text, id) {
+			w.Fatalf("at the host of %v the operator is answered %v, want %s", t, a, id)
+		}
+	}
 }
 
 // mixed: a call about ours, or about all, in which one other field names something of theirs, shows

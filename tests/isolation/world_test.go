@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -29,18 +30,21 @@ import (
 
 	castellansystemv1 "castellan/gen/castellan/system/v1"
 	instancev2 "castellan/gen/zitadel/instance/v2"
+	systemv1 "castellan/gen/zitadel/system/v1"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// world is a node with two instances, theirs and ours, and whoever calls it.
+// world is a node with two instances that are in use, theirs and ours, and whoever calls it.
 type world struct {
 	*testing.T
 	node         *kit.Node
 	theirs, ours Target
 	// nothing is a target of which nothing exists.
 	nothing Target
-	callers []caller
+	// stopped and blocked are instances of others that may not be used.
+	stopped, blocked Target
+	callers          []caller
 
 	mu    sync.Mutex
 	conns map[string]*grpc.ClientConn // by host
@@ -64,6 +68,11 @@ func newWorld(t *testing.T, b *kit.Backend) *world {
 	for _, name := range []string{"domain", "trusted_domain"} {
 		w.nothing[name] = "nothing.example"
 	}
+	w.stopped, w.blocked = w.target("Stopped"), w.target("Blocked")
+	w.begin("castellan.system.v1.InstanceLifecycleService/StopInstance",
+		&castellansystemv1.StopInstanceRequest{InstanceId: w.stopped["instance_id"]})
+	w.begin("zitadel.system.v1.SystemService/SetLimits",
+		&systemv1.SetLimitsRequest{InstanceId: w.blocked["instance_id"], Block: proto.Bool(true)})
 	member, stranger := kit.NewUser("member-of-ours"), kit.NewUser("stranger")
 	err := w.node.Reload(append(kit.Users(),
 		member.Config(systemuser.MembershipConfig{MemberType: "IAM", AggregateID: w.ours["instance_id"], Roles: []string{"IAM_OWNER"}}),
@@ -101,25 +110,27 @@ func (w *world) target(name string) Target {
 		"org_id":         made.GetDetails().GetResourceOwner(),
 		"system_user":    fmt.Sprintf("robot-%d", w.made),
 	}
-	begin := func(method string, request proto.Message) {
-		w.Helper()
-		if a := w.call(w.operator(), method, request); a.code != codes.OK {
-			w.Fatalf("%s for %s: %v", method, name, a)
-		}
-	}
 	for _, method := range []string{"SetQuota", "SetLimits", "SetInstanceFeature"} {
 		method = "zitadel.system.v1.SystemService/" + method
-		begin(method, cases[method].request(t))
+		w.begin(method, cases[method].request(t))
 	}
-	begin("castellan.system.v1.InstanceLifecycleService/AddSystemUser", &castellansystemv1.AddSystemUserRequest{
+	w.begin("castellan.system.v1.InstanceLifecycleService/AddSystemUser", &castellansystemv1.AddSystemUserRequest{
 		Id: t["system_user"], PublicKey: kit.NewUser(t["system_user"]).PublicPEM(), Memberships: []*castellansystemv1.Membership{{
 			Type: castellansystemv1.MembershipType_MEMBERSHIP_TYPE_INSTANCE, AggregateId: id, Roles: []string{"SYSTEM_OWNER"},
 		}},
 	})
-	begin("zitadel.instance.v2.InstanceService/AddTrustedDomain", &instancev2.AddTrustedDomainRequest{
+	w.begin("zitadel.instance.v2.InstanceService/AddTrustedDomain", &instancev2.AddTrustedDomainRequest{
 		InstanceId: id, TrustedDomain: t["trusted_domain"],
 	})
 	return t
+}
+
+// begin makes a call that must succeed, as the operator.
+func (w *world) begin(full string, request proto.Message) {
+	w.Helper()
+	if a := w.call(w.operator(), full, request); a.code != codes.OK {
+		w.Fatalf("%s, %v: %v", full, request, a)
+	}
 }
 
 // operator may do everything.
@@ -312,10 +323,29 @@ func (w *world) rest(c caller, full string, request proto.Message) (status int, 
 	if !found {
 		return 0, "", false
 	}
+	status, _, text = w.send(c, verb, path, body, nil)
+	return status, text, true
+}
+
+// connect makes a call over the Connect protocol in JSON. Its answer has the cookies that were set, too.
+func (w *world) connect(c caller, full string, request proto.Message) string {
+	w.Helper()
+	body, err := protojson.Marshal(request)
+	if err != nil {
+		w.Fatal(err)
+	}
+	status, header, text := w.send(c, http.MethodPost, "/"+full, string(body), http.Header{"Content-Type": {"application/json"}})
+	return fmt.Sprintf("%d %q %s", status, header.Values("Set-Cookie"), text)
+}
+
+// send makes an HTTP request.
+func (w *world) send(c caller, verb, path, body string, header http.Header) (status int, sent http.Header, text string) {
+	w.Helper()
 	r, err := http.NewRequestWithContext(w.Context(), verb, w.node.URL+path, strings.NewReader(body))
 	if err != nil {
 		w.Fatal(err)
 	}
+	maps.Copy(r.Header, header)
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -331,5 +361,5 @@ func (w *world) rest(c caller, full string, request proto.Message) (status int, 
 	if err != nil {
 		w.Fatal(err)
 	}
-	return res.StatusCode, string(all), true
+	return res.StatusCode, res.Header, string(all)
 }

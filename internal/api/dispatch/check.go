@@ -23,7 +23,7 @@ type visit struct {
 	about ident.InstanceID
 	// at is the instance that was found by host, for a user or for the call; nil when none was.
 	at *access.Instance
-	// exhausted is set when the instance is blocked, or its quota is.
+	// exhausted is set when the caller is told that the instance is blocked, or its quota exhausted.
 	exhausted bool
 	// slot is the place of the call in the audit log.
 	slot audit.Slot
@@ -38,10 +38,7 @@ func (d *Dispatcher) check(ctx context.Context, c *transport.Call, v *visit, req
 	if err := d.find(ctx, c, v, request); err != nil {
 		return err
 	}
-	if err := v.usable(); err != nil {
-		return err
-	}
-	if err := v.may(c.Header); err != nil {
+	if err := v.open(c.Header); err != nil {
 		return err
 	}
 	if err := d.meter(ctx, v); err != nil {
@@ -87,6 +84,20 @@ func (d *Dispatcher) byHost(ctx context.Context, c *transport.Call, v *visit) (a
 		}
 	}
 	return found, err
+}
+
+// open decides whether the instance may be used, and by the caller. What has become of an instance is
+// told to its own users, whatever they may do, and to those system users who may call about it: to
+// any other, one that is stopped or blocked is like all that are not theirs.
+func (v *visit) open(header http.Header) error {
+	first, second := v.usable, func() error { return v.may(header) }
+	if v.user == nil {
+		first, second = second, first
+	}
+	if err := first(); err != nil {
+		return err
+	}
+	return second()
 }
 
 // usable refuses calls to an instance that is stopped or blocked. Those of a system user who names

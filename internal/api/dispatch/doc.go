@@ -7,7 +7,8 @@
 //     then written into the request, so that the instance stays an argument;
 //  3. refuse what is about an instance that is stopped or blocked, by its users or by host. System
 //     users who name an instance, and the System API, are never refused for that;
-//  4. authorise;
+//  4. authorise; of a system user this comes before 3, which would tell it of instances that are not
+//     its own;
 //  5. count calls of users of the instance, and refuse them when its quota is exhausted;
 //  6. validate; then the handler runs;
 //  7. account for the outcome, and write it to the audit log.

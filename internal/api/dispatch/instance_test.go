@@ -197,6 +197,14 @@ func TestEveryCallerAndEveryAddress(t *testing.T) {
 		{"nobody", "a.example", byHost, denied, denied, ""},
 		{"nobody", "a.example", "A", denied, denied, ""},
 		{"nobody", "nowhere.example", byHost, denied, denied, ""}, // decision D2: 403 before 404
+		// What has become of an instance is told to those who may call about it.
+		{"nobody", "stopped.example", byHost, denied, denied, ""},
+		{"nobody", "blocked.example", byHost, denied, denied, ""},
+		{"nobody", "both.example", byHost, denied, denied, ""},
+		{"viewer", "stopped.example", byHost, stopped, denied, ""},
+		{"viewer", "blocked.example", byHost, blocked, denied, ""},
+		{"ofA", "stopped.example", byHost, denied, denied, ""},
+		{"ofA", "blocked.example", byHost, denied, denied, ""},
 		// Members of one instance: as its users, wherever they call.
 		{"ofA", "a.example", byHost, ok, ok, "A"},
 		{"ofA", "a.example", "A", ok, ok, "A"},
@@ -440,6 +448,8 @@ func TestTheCookieOfAnExhaustedInstance(t *testing.T) {
 	}{
 		"blocked":                      {"blocked.example", "user", "", set},
 		"blocked for a system user":    {"blocked.example", "owner", "", set},
+		"blocked for another":          {"blocked.example", "nobody", "", ""},
+		"blocked for a member of A":    {"blocked.example", "ofA", "zitadel.quota.exhausted=true", ""},
 		"exhausted":                    {"used.example", "user", "", set},
 		"stopped":                      {"stopped.example", "user", "", ""},
 		"open":                         {"a.example", "user", "", ""},
