@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"castellan/internal/access"
 	"castellan/internal/api/transport"
 	"castellan/internal/call"
 	"castellan/internal/fault"
@@ -23,6 +25,7 @@ import (
 	"castellan/internal/instance"
 	"castellan/internal/store"
 	"castellan/internal/systemuser"
+	"castellan/internal/vault"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
 )
@@ -267,6 +270,43 @@ func TestWhoCannotBeLookedUpIsNoStranger(t *testing.T) {
 	}
 	if err := f.run(t, "GetInstance", &systemv1.GetInstanceRequest{InstanceId: "1"}, signedIn()); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("Dispatch = %v", err)
+	}
+}
+
+// slow is who never answers: a database that hangs, behind system users and tokens alike. It notes
+// whether it was told to give up some time.
+type slow struct {
+	Directory
+	limited bool
+}
+
+func (s *slow) Authenticate(ctx context.Context, _ []string) (systemuser.Caller, error) {
+	return systemuser.Caller{}, s.hang(ctx)
+}
+
+func (s *slow) ByToken(ctx context.Context, _ string, _ vault.Token) (access.User, error) {
+	return access.User{}, s.hang(ctx)
+}
+
+func (s *slow) hang(ctx context.Context) error {
+	until, ok := ctx.Deadline()
+	s.limited = ok && time.Until(until) <= callTimeout
+	return context.DeadlineExceeded
+}
+
+// TestNobodyIsLookedUpForEver: before a message of gRPC, gRPC-Web or Connect is read there is no limit
+// but this one, whoever calls.
+func TestNobodyIsLookedUpForEver(t *testing.T) {
+	for name, header := range map[string]http.Header{"system user": signedIn(), "user of an instance": as("user")} {
+		f, hangs := newFixture(), &slow{}
+		f.d.Users, f.d.Directory = hangs, hangs
+		c := &transport.Call{
+			Method:   method(t, systemv1.File_zitadel_system_proto, 0, "GetInstance"),
+			Protocol: transport.GRPC, Header: header, ResponseHeader: http.Header{},
+		}
+		if err := f.d.Admit(t.Context(), c); !errors.Is(err, context.DeadlineExceeded) || !hangs.limited {
+			t.Errorf("a %s: %v, limited %v", name, err, hangs.limited)
+		}
 	}
 }
 
