@@ -9,7 +9,10 @@
 // to add a quota to a unit that has one and to remove one that is not there (both COMMAND-WDfFf).
 //
 // Use is counted, not decided, so it is no event: it stands in a table of its own, which this
-// package owns because the rows end with their quota. Each period counts from nothing.
+// package owns because the rows end with their quota. Each period counts from nothing. So does a quota
+// whose schedule (when periods begin, and how long they last) has been changed: what was used by the
+// old schedule is deleted with the change and not counted into a period of the new one, what a node has
+// still to record by the old one is dropped, and thresholds are told anew.
 //
 // It guarantees that a notification is due once for each threshold and period, whoever counts.
 //

@@ -36,6 +36,16 @@ type Terms struct {
 	Limited bool
 }
 
+// Schedule is when the periods of a quota begin. Two schedules are equal when all their periods are.
+type Schedule struct {
+	from, interval int64 // microseconds
+}
+
+// Schedule returns the schedule of the terms.
+func (t Terms) Schedule() Schedule {
+	return Schedule{from: t.From.UnixMicro(), interval: t.Interval.Microseconds()}
+}
+
 // State is a quota as its events have left it.
 type State struct {
 	eventlog.Head
@@ -97,8 +107,11 @@ func apply(s State, e eventlog.Event) State {
 	return s
 }
 
-// applySet changes what p has. A notification that was there before remembers what it has told.
+// applySet changes what p has. A notification that was there before remembers what it has told, unless
+// the schedule is another: then what it has told was in periods that are none any more, and could be
+// later than all those that begin now.
 func applySet(s State, p Set) State {
+	schedule := s.Schedule()
 	s.Unit = p.Unit
 	if p.From != nil {
 		s.From = *p.From
@@ -120,6 +133,12 @@ func applySet(s State, p Set) State {
 			if known := slices.IndexFunc(before, func(o Notification) bool { return o.ID == n.ID }); known >= 0 {
 				n.Due = before[known].Due
 			}
+		}
+	}
+	if s.Schedule() != schedule {
+		s.Notifications = slices.Clone(s.Notifications)
+		for i := range s.Notifications {
+			s.Notifications[i].Due = Due{}
 		}
 	}
 	return s

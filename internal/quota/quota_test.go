@@ -135,6 +135,8 @@ func TestSet(t *testing.T) {
 		w.Notifications = append(w.Notifications[1:2:2], NotificationWish{Percent: 50, CallURL: "https://hooks.example"})
 	}
 	due := NotificationDue{Unit: 1, ID: "n2", PeriodStart: from, Threshold: 100, Usage: 1000}
+	month, ofMonths, ofLater := 30*24*time.Hour, terms, terms
+	ofMonths.Interval, ofLater.From = month, later
 	logtest.Run(t, Noun, []logtest.Case[State]{
 		{
 			Name: "where there is none", When: setting(func(w *Wish) { w.Notifications = nil }),
@@ -168,6 +170,22 @@ func TestSet(t *testing.T) {
 			State: &State{Terms: terms, Notifications: []Notification{
 				{ID: "n2", Percent: 100, CallURL: "http://[::1]:8080", Due: Due{Period: from, Threshold: 100}},
 				{ID: "n4", Percent: 50, CallURL: "https://hooks.example"},
+			}},
+		},
+		{
+			Name: "another interval forgets what was told", Given: []eventlog.Payload{added, due},
+			When:  setting(func(w *Wish) { w.Interval = month }),
+			Then:  []eventlog.Payload{Set{Unit: 1, Interval: &month}},
+			State: &State{Terms: ofMonths, Notifications: added.Notifications},
+		},
+		{
+			Name: "another beginning forgets what was told, also of a notification in the wish", Given: []eventlog.Payload{added, due},
+			When: setting(func(w *Wish) { w.From = later; two(w) }),
+			Then: []eventlog.Payload{Set{Unit: 1, From: &later, Notifications: &[]Notification{
+				{ID: "n2", Percent: 100, CallURL: "http://[::1]:8080"}, {ID: "n4", Percent: 50, CallURL: "https://hooks.example"},
+			}}},
+			State: &State{Terms: ofLater, Notifications: []Notification{
+				{ID: "n2", Percent: 100, CallURL: "http://[::1]:8080"}, {ID: "n4", Percent: 50, CallURL: "https://hooks.example"},
 			}},
 		},
 		{

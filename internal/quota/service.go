@@ -31,7 +31,7 @@ func (s *Service) Add(ctx context.Context, instance ident.InstanceID, actor iden
 }
 
 // Set gives a unit a quota, or changes the one it has, see [Put.Decide]. What is the same already
-// changes nothing and writes nothing.
+// changes nothing and writes nothing. Other periods than before begin with nothing used.
 func (s *Service) Set(ctx context.Context, instance ident.InstanceID, actor ident.Actor, wish Wish) (State, error) {
 	return s.wish(ctx, instance, actor, wish, func(w Wish, ids []string, before State) ([]eventlog.Payload, error) {
 		return Put{Wish: w, IDs: ids}.Decide(before)
@@ -83,10 +83,11 @@ func (s *Service) change(ctx context.Context, instance ident.InstanceID, actor i
 			after, err = eventlog.Begin(ctx, w, Noun, origin, events...)
 			return err
 		}
-		if after, err = eventlog.Append(ctx, w, Noun, before, events...); err != nil || !after.Removed {
-			return err
+		after, err = eventlog.Append(ctx, w, Noun, before, events...)
+		if err == nil && (after.Removed || after.Schedule() != before.Schedule()) {
+			err = forget(ctx, w, instance, unit)
 		}
-		return forget(ctx, w, instance, unit)
+		return err
 	})
 	if err != nil {
 		return State{}, err

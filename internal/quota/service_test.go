@@ -204,7 +204,7 @@ func TestRecord(t *testing.T) {
 		one, two := f.add("1"), f.add("2")
 		next := from.Add(time.Hour)
 		use := func(s State, period time.Time, n uint64) Use {
-			return Use{Instance: s.Instance, Quota: s.Quota, Unit: s.Unit, Period: period, Amount: n}
+			return Use{Instance: s.Instance, Quota: s.Quota, Unit: s.Unit, Schedule: s.Schedule(), Period: period, Amount: n}
 		}
 		f.used("1", from, 0)
 		f.record(use(one, from, 3))
@@ -232,9 +232,9 @@ func TestRecord(t *testing.T) {
 func TestPeriodsAreForgotten(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
 		s, other := f.add("1"), f.add("2")
-		f.record(Use{"2", other.Quota, other.Unit, from, 1})
+		f.record(Use{"2", other.Quota, other.Unit, other.Schedule(), from, 1})
 		for i := range 5 {
-			f.record(Use{"1", s.Quota, s.Unit, from.Add(time.Duration(i) * time.Hour), 1})
+			f.record(Use{"1", s.Quota, s.Unit, s.Schedule(), from.Add(time.Duration(i) * time.Hour), 1})
 		}
 		f.used("1", from.Add(2*time.Hour), 0)
 		f.used("1", from.Add(3*time.Hour), 1)
@@ -250,7 +250,7 @@ func TestPeriodsAreForgotten(t *testing.T) {
 func TestUseEndsWithItsQuota(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
 		one, two := f.add("1"), f.add("2")
-		f.record(Use{"1", one.Quota, one.Unit, from, 3}, Use{"2", two.Quota, two.Unit, from, 5})
+		f.record(Use{"1", one.Quota, one.Unit, one.Schedule(), from, 3}, Use{"2", two.Quota, two.Unit, two.Schedule(), from, 5})
 		_, err := f.quotas.Remove(f.Context(), "1", "bob", RequestsAllAuthenticated)
 		f.must(err)
 		f.add("1")
@@ -265,6 +265,38 @@ func TestUseEndsWithItsQuota(t *testing.T) {
 		f.has("2", RequestsAllAuthenticated, State{})
 		if n := f.rows(); n != 0 {
 			f.Errorf("%d rows", n)
+		}
+	})
+}
+
+// Another schedule begins with nothing used, in whatever period, and what is recorded by the old one
+// later does not count; another amount changes none of this.
+func TestUseEndsWithItsSchedule(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		s := f.add("1")
+		use := Use{"1", s.Quota, s.Unit, s.Schedule(), from, 3}
+		f.record(use)
+		set := func(change func(w *Wish)) State {
+			s, err := f.quotas.Set(f.Context(), "1", "bob", wish(change))
+			f.must(err)
+			return s
+		}
+		set(func(w *Wish) { w.Amount++ })
+		f.used("1", from, 3)
+		for _, change := range []func(w *Wish){
+			func(w *Wish) { w.Interval *= 2 },
+			func(w *Wish) { w.From = from.Add(-time.Hour) },
+			func(w *Wish) { w.From, w.Interval = from.Add(-30*time.Minute), w.Interval/2 },
+		} {
+			after := set(change)
+			f.used("1", from, 0)
+			if tally := f.record(use)[0]; tally.Used != 0 || tally.Quota.Exists() {
+				f.Errorf("recorded by the old schedule: %+v", tally)
+			}
+			f.used("1", from, 0)
+			use.Schedule = after.Schedule()
+			f.record(use)
+			f.used("1", from, 3)
 		}
 	})
 }
@@ -317,7 +349,8 @@ func unlessLost(fn func() error) error {
 func (f *fixture) countOne(one, two State) error {
 	return f.log.Write(f.Context(), one.Instance, "castellan", func(ctx context.Context, w *eventlog.Writer) error {
 		tallies, err := Record(ctx, w, f.db.Dialect(), []Use{
-			{one.Instance, one.Quota, one.Unit, from, 1}, {two.Instance, two.Quota, two.Unit, from, 1},
+			{one.Instance, one.Quota, one.Unit, one.Schedule(), from, 1},
+			{two.Instance, two.Quota, two.Unit, two.Schedule(), from, 1},
 		})
 		if err != nil {
 			return err

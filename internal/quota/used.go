@@ -16,6 +16,7 @@ type Use struct {
 	Instance ident.InstanceID
 	Quota    ident.QuotaID
 	Unit     Unit
+	Schedule Schedule  // by which it was counted
 	Period   time.Time // when it begins
 	Amount   uint64
 }
@@ -38,7 +39,7 @@ func Used(ctx context.Context, q store.Querier, instance ident.InstanceID, unit 
 // Tally is what Record says of one use.
 type Tally struct {
 	// Quota is the quota, which nobody changes until the transaction ends. It does not exist when it
-	// has been removed since it was used; then nothing is recorded.
+	// has been removed, or given another schedule, since it was used; then nothing is recorded.
 	Quota State
 	// Used is how much has been used of it in the period by now, by everyone.
 	Used uint64
@@ -64,10 +65,11 @@ func Record(ctx context.Context, tx store.Tx, d *store.Dialect, uses []Use) ([]T
 	}
 	tallies := make([]Tally, len(uses))
 	for i, u := range uses {
-		tallies[i].Quota = quotas[u.Quota]
-		if !tallies[i].Quota.Exists() {
+		// A period of another schedule may begin when one of this one does.
+		if s := quotas[u.Quota]; !s.Exists() || s.Schedule() != u.Schedule {
 			continue
 		}
+		tallies[i].Quota = quotas[u.Quota]
 		if err := tx.Exec(ctx, `INSERT INTO quota_usage (instance_id, unit, period_start, amount) VALUES ($1, $2, $3, $4)
  ON CONFLICT (instance_id, unit, period_start) DO UPDATE SET amount = quota_usage.amount + excluded.amount`,
 			string(u.Instance), int64(u.Unit), store.Micros(u.Period), u.Amount); err != nil {

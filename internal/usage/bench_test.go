@@ -33,7 +33,7 @@ func BenchmarkAdmit(b *testing.B) {
 		for i := range ids {
 			for _, at := range []time.Time{m.cfg.Clock.Now(), m.cfg.Clock.Now().Add(time.Hour)} {
 				period, _ := terms[i].Period(at)
-				m.counterOf(key{ids[i], terms[i].Quota, terms[i].Unit, period.UnixMicro()}).loaded = true
+				m.counterOf(key{ids[i], terms[i].Quota, terms[i].Unit, terms[i].Schedule(), period.UnixMicro()}).loaded = true
 			}
 		}
 		return m

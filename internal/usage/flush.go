@@ -37,8 +37,8 @@ func (m *Meter) Flush(ctx context.Context) error {
 	slices.SortFunc(uses, func(a, b quota.Use) int {
 		return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Unit, b.Unit), a.Period.Compare(b.Period))
 	})
-	totals, err := m.write(ctx, uses)
-	m.settle(uses, totals, err)
+	tallies, err := m.write(ctx, uses)
+	m.settle(uses, tallies, err)
 	if err != nil {
 		return fmt.Errorf("write what %d quotas have been used: %w", len(uses), err)
 	}
@@ -61,7 +61,8 @@ func (m *Meter) take() []quota.Use {
 			continue
 		}
 		uses = append(uses, quota.Use{
-			Instance: k.instance, Quota: k.quota, Unit: k.unit, Period: store.Time(k.period), Amount: c.fresh,
+			Instance: k.instance, Quota: k.quota, Unit: k.unit, Schedule: k.schedule, Period: store.Time(k.period),
+			Amount: c.fresh,
 		})
 		c.written, c.fresh = c.fresh, 0
 	}
@@ -76,24 +77,24 @@ func (m *Meter) take() []quota.Use {
 }
 
 // settle takes note of how the flush ended.
-func (m *Meter) settle(uses []quota.Use, totals []uint64, err error) {
+func (m *Meter) settle(uses []quota.Use, tallies []quota.Tally, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, u := range uses {
-		c := m.counters[key{u.Instance, u.Quota, u.Unit, store.Micros(u.Period)}]
+		c := m.counters[key{u.Instance, u.Quota, u.Unit, u.Schedule, store.Micros(u.Period)}]
 		if err != nil {
 			c.add(c.written)
 		} else {
-			c.recorded, c.loaded = totals[i], true
+			// Of what is no more nothing is known: should it come back, the database is asked.
+			c.recorded, c.loaded = tallies[i].Used, tallies[i].Quota.Exists()
 		}
 		c.written = 0
 	}
 	close(m.flushed)
 }
 
-// write adds uses, which are sorted, to what has been used, and returns the total for each. The total
-// of a quota that has been removed is what nobody will ask for.
-func (m *Meter) write(ctx context.Context, uses []quota.Use) ([]uint64, error) {
+// write adds uses, which are sorted, to what has been used, and returns a tally for each.
+func (m *Meter) write(ctx context.Context, uses []quota.Use) ([]quota.Tally, error) {
 	f := &flush{meter: m, uses: uses, of: make(map[ident.InstanceID][]int)}
 	for i, u := range uses {
 		if f.of[u.Instance] == nil {
@@ -111,11 +112,7 @@ func (m *Meter) write(ctx context.Context, uses []quota.Use) ([]uint64, error) {
 				continue
 			}
 		}
-		totals := make([]uint64, len(uses))
-		for i, t := range f.tallies {
-			totals[i] = t.Used
-		}
-		return totals, err
+		return f.tallies, err
 	}
 }
 

@@ -42,7 +42,8 @@ type key struct {
 	instance ident.InstanceID
 	quota    ident.QuotaID
 	unit     quota.Unit
-	period   int64 // microseconds
+	schedule quota.Schedule // a period of another one is another period, whenever it begins
+	period   int64          // microseconds
 }
 
 // counter is what is known of the use of a quota in a period. The whole is the sum of recorded,
@@ -161,7 +162,7 @@ func (m *Meter) keyOf(instance ident.InstanceID, t quota.Terms) (k key, counts b
 		return k, false
 	}
 	period, begun := t.Period(m.cfg.Clock.Now())
-	return key{instance, t.Quota, t.Unit, store.Micros(period)}, begun
+	return key{instance, t.Quota, t.Unit, t.Schedule(), store.Micros(period)}, begun
 }
 
 // counterOf returns a counter, perhaps a new one. The caller holds mu.

@@ -619,6 +619,43 @@ func TestNotifications(t *testing.T) {
 	})
 }
 
+// A quota by the day becomes one by the month, whose period has begun before what was told and begins
+// when a day did that was used: nothing of that counts, nor what was counted and not written, and what
+// is due is told.
+func TestAnotherSchedule(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		set := func(interval time.Duration) quota.State {
+			s, err := f.quotas.Set(f.Context(), "1", "bob", quota.Wish{
+				Unit: quota.RequestsAllAuthenticated, From: from, Interval: interval, Amount: 10, Limited: true,
+				Notifications: []quota.NotificationWish{{Percent: 80, CallURL: "https://once.example/"}},
+			})
+			f.must(err)
+			return s
+		}
+		const day, month = 24 * time.Hour, 30 * 24 * time.Hour
+		days := set(day)
+		f.counts("on the first day", f.admitted(f.meter, "1", days.Terms, 5), 5)
+		f.flush(f.meter)
+		late := f.node()
+		late.Count("1", days.Terms, 3) // of the first day, written on the second
+		f.clock.Advance(day)
+		f.counts("on the second day", f.admitted(f.meter, "1", days.Terms, 8), 8)
+		f.flush(f.meter)
+		want := []delivered{due("1", days, 0, from.Add(day), 80, 8)}
+		f.notified(want...)
+
+		months := set(month)
+		f.flush(late)
+		f.counts("in the month", f.admitted(f.meter, "1", months.Terms, 20), 10)
+		f.flush(f.meter)
+		f.notified(append(want, due("1", months, 0, from, 80, 10))...)
+		f.counts("on another node", f.admitted(f.node(), "1", months.Terms, 5), 0)
+
+		again := set(day)
+		f.counts("by the day again", f.admitted(f.meter, "1", again.Terms, 20), 10)
+	})
+}
+
 // A smaller amount makes due what has been used by then.
 func TestNotificationsOfASmallerAmount(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
