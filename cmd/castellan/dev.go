@@ -52,7 +52,7 @@ The settings of 'castellan serve' apply here too; the external port follows --li
 		Args: terminal.Arguments(),
 	}
 	dir := cmd.Flags().String("data", devDataDir, "`directory` for all data; created when missing")
-	must(cmd.MarkFlagDirname("data"))
+	terminal.Must(cmd.MarkFlagDirname("data"))
 	shown := server.Defaults()
 	shown.DatabaseURL, shown.MasterKeyFile, shown.ExternalPort = "", "", 0 // follow --data and --listen
 	addSettings(cmd, shown)

@@ -168,7 +168,7 @@ func (g greeting) String() string {
 	rows = append(rows,
 		terminal.Row{"Owner's token", g.made.GetPat()}, terminal.Row{"Owner's key", g.ownerKey},
 		terminal.Row{"System user", g.id.User}, terminal.Row{"System key", g.id.Key})
-	must(terminal.WriteTable(&b, rows)) // a builder takes everything
+	terminal.Must(terminal.WriteTable(&b, rows)) // a builder takes everything
 
 	const wish = `{"instanceName":"Example","machine":{"userName":"owner","name":"Owner",` +
 		`"personalAccessToken":{},"machineKey":{"type":"KEY_TYPE_JSON"}}}`

@@ -12,6 +12,7 @@ import (
 
 	"castellan/internal/server"
 	"castellan/internal/systemuser"
+	"castellan/internal/terminal"
 )
 
 // setting is one field of server.Config under the names operators know it by.
@@ -124,10 +125,10 @@ func addSettings(cmd *cobra.Command, defaults server.Config) {
 			f.NoOptDefVal = "true"
 		}
 	}
-	completeValues(cmd, "log-level", "debug", "info", "warn", "error")
-	completeValues(cmd, "log-format", "auto", "text", "json")
+	terminal.CompleteValues(cmd, "log-level", "debug", "info", "warn", "error")
+	terminal.CompleteValues(cmd, "log-format", "auto", "text", "json")
 	for _, name := range []string{"config", "master-key-file", "tls-cert-file", "tls-key-file"} {
-		must(cmd.MarkFlagFilename(name))
+		terminal.Must(cmd.MarkFlagFilename(name))
 	}
 }
 
@@ -136,18 +137,6 @@ func (p *program) sourcesOf(cmd *cobra.Command) sources {
 	s := sources{environ: p.Environ, flags: make(map[string]string)}
 	cmd.Flags().Visit(func(f *pflag.Flag) { s.flags[f.Name] = f.Value.String() })
 	return s
-}
-
-// completeValues lets the shell complete the values of a flag.
-func completeValues(cmd *cobra.Command, flag string, values ...string) {
-	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
-}
-
-// must stops a program whose commands do not fit together, which every test would notice.
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
 }
 
 // settingsHelp explains to operators how settings are given.
