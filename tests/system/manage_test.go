@@ -29,9 +29,10 @@ func TestManage(t *testing.T) {
 			m.domains()
 			m.lists()
 			m.refusals()
+			m.remove()
 			want := []string{
 				"instance.changed", "instance.domain.added", "instance.domain.primary.set",
-				"instance.domain.primary.set", "instance.domain.removed",
+				"instance.domain.primary.set", "instance.domain.removed", "instance.removed",
 			}
 			if diff := gocmp.Diff(want, m.events()[begun:]); diff != "" {
 				t.Errorf("events over %s (-want +got):\n%s", w.Name, diff)
@@ -139,4 +140,28 @@ func (m *managed) refusals() {
 	m.call(codes.AlreadyExists, "INST-i2nl", "AddDomain", &systemv1.AddDomainRequest{InstanceId: m.id, Domain: generated}, &systemv1.AddDomainResponse{})
 	m.call(codes.InvalidArgument, "INST-S3v3w", "AddDomain", &systemv1.AddDomainRequest{InstanceId: m.id, Domain: "a_b"}, &systemv1.AddDomainResponse{})
 	m.call(codes.NotFound, "", "UpdateInstance", &systemv1.UpdateInstanceRequest{InstanceId: "1", InstanceName: "X"}, &systemv1.UpdateInstanceResponse{})
+}
+
+// remove ends the instance: nothing leads to it any more, and its names are free.
+func (m *managed) remove() {
+	got, _ := m.n.Client.Get(m.T, m.id)
+	generated := got.GetInstance().GetDomains()[0].GetDomain()
+	var out systemv1.RemoveInstanceResponse
+	m.call(codes.OK, "", "RemoveInstance", &systemv1.RemoveInstanceRequest{InstanceId: m.id}, &out)
+	if d := out.GetDetails(); d.GetResourceOwner() != m.id || d.GetCreationDate() == nil || d.GetSequence() <= got.GetInstance().GetDetails().GetSequence() {
+		m.Errorf("RemoveInstance over %s: %v", m.w.Name, d)
+	}
+	m.call(codes.NotFound, "", "RemoveInstance", &systemv1.RemoveInstanceRequest{InstanceId: m.id}, nil)
+	m.call(codes.NotFound, "", "GetInstance", &systemv1.GetInstanceRequest{InstanceId: m.id}, nil)
+	m.call(codes.NotFound, "", "AddDomain", &systemv1.AddDomainRequest{InstanceId: m.id, Domain: m.domain}, nil)
+	m.call(codes.NotFound, "", "ListIAMMembers", &systemv1.ListIAMMembersRequest{InstanceId: m.id}, nil)
+	var exists systemv1.ExistsDomainResponse
+	m.call(codes.OK, "", "ExistsDomain", &systemv1.ExistsDomainRequest{Domain: generated}, &exists)
+	var found systemv1.ListInstancesResponse
+	m.call(codes.OK, "", "ListInstances", &systemv1.ListInstancesRequest{Queries: []*instancev1.Query{{
+		Query: &instancev1.Query_IdQuery{IdQuery: &instancev1.IdsQuery{Ids: []string{m.id}}},
+	}}}, &found)
+	if exists.GetExists() || len(found.GetResult()) != 0 {
+		m.Errorf("over %s the removed instance is found: %v, %v", m.w.Name, &exists, &found)
+	}
 }
