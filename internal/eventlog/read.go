@@ -97,7 +97,7 @@ func (l *Log) Quiet(ctx context.Context, q store.Querier, after Position, types 
 		err := row.Scan(&seen, &meant)
 		return seen < quietLimit && meant == 0, err
 	}, `SELECT count(*), count(CASE WHEN `+l.db.Dialect().InList("event_type", "$4")+` THEN 1 END) FROM
- (SELECT event_type FROM events WHERE (commit_id, log_number) > ($1, $2) ORDER BY commit_id, log_number LIMIT $3) AS later`,
+ (SELECT event_type FROM events WHERE `+l.db.Dialect().After("$1", "$2")+` ORDER BY commit_id, log_number LIMIT $3) AS later`,
 		after.Commit, after.Number, quietLimit, types)
 	if err != nil {
 		return false, fmt.Errorf("look for events after %s: %w", after, err)
@@ -185,7 +185,7 @@ func (l *Log) follow(ctx context.Context, after Position, tick <-chan time.Time,
 // most [FollowBatch]. Like a follower it returns only what nothing can come before any more.
 func (l *Log) Envelopes(ctx context.Context, after Position) ([]Event, error) {
 	events, err := store.All(ctx, l.db, scanEnvelope, `SELECT `+envelopeColumns+` FROM events
- WHERE (commit_id, log_number) > ($1, $2) AND `+l.db.Dialect().Settled+`
+ WHERE `+l.db.Dialect().After("$1", "$2")+` AND `+l.db.Dialect().Settled+`
  ORDER BY commit_id, log_number LIMIT $3`, after.Commit, after.Number, FollowBatch)
 	if err != nil {
 		return nil, fmt.Errorf("follow the log after %s: %w", after, err)
@@ -197,20 +197,13 @@ func (l *Log) Envelopes(ctx context.Context, after Position) ([]Event, error) {
 // Position when there is none. A follower that begins there is given every event whose write
 // ends after the call, and perhaps some whose write had just ended.
 func (l *Log) End(ctx context.Context) (Position, error) {
-	end, err := store.One(ctx, l.db, func(row store.Scanner) (p Position, err error) {
-		return p, row.Scan(&p.Commit, &p.Number)
-	}, `SELECT commit_id, log_number FROM events WHERE `+l.db.Dialect().Settled+`
- ORDER BY commit_id DESC, log_number DESC LIMIT 1`)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return Position{}, fmt.Errorf("find the end of the log: %w", err)
-	}
-	return end, nil
+	return l.Settled(ctx, l.db)
 }
 
 // settled returns the next events that nothing can come before any more.
 func (l *Log) settled(ctx context.Context, after Position) ([]Event, error) {
 	records, err := store.All(ctx, l.db, scanRecord, `SELECT `+eventColumns+` FROM events
- WHERE (commit_id, log_number) > ($1, $2) AND `+l.db.Dialect().Settled+`
+ WHERE `+l.db.Dialect().After("$1", "$2")+` AND `+l.db.Dialect().Settled+`
  ORDER BY commit_id, log_number LIMIT $3`, after.Commit, after.Number, FollowBatch)
 	if err != nil {
 		return nil, fmt.Errorf("follow the log after %s: %w", after, err)

@@ -129,9 +129,19 @@ type Dialect struct {
 	// Settled is an SQL condition on the column commit_id: no transaction with a number up to
 	// that one is still running.
 	Settled string
+	// LogAfter is an SQL condition on the columns commit_id and log_number: they are greater than a
+	// pair, in the form in which an index on both is used. COMMIT and NUMBER stand where the
+	// parameters are. See [Dialect.After].
+	LogAfter string
 	// MemberOf follows a column in the SQL condition that it is in a list, in the form in which an
 	// index on the column is used. LIST stands where the parameter is. See [Dialect.InList].
 	MemberOf string
+}
+
+// After returns an SQL condition: what has the columns commit_id and log_number stands behind a
+// position of the log, whose numbers are the parameters commit and number, such as $1 and $2.
+func (d *Dialect) After(commit, number string) string {
+	return strings.NewReplacer("COMMIT", commit, "NUMBER", number).Replace(d.LogAfter)
 }
 
 // InList returns an SQL condition: the text in column is one of a list. param is a parameter

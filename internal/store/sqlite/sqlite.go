@@ -55,7 +55,10 @@ var dialect = store.Dialect{
 	ForKeyShare: "",
 	CommitID:    "0",    // log numbers are given in the order of commits, so they order the log alone
 	Settled:     "TRUE", // what can be seen was committed before everything that cannot
-	MemberOf:    "IN (SELECT value FROM json_each(LIST))",
+	// Every commit id is 0. Of a pair with the row id SQLite would use the first half of the index
+	// alone, and so read the log from its start.
+	LogAfter: "commit_id = COMMIT AND log_number > NUMBER",
+	MemberOf: "IN (SELECT value FROM json_each(LIST))",
 }
 
 // Open opens the file, makes it when there is none, and migrates its schema.

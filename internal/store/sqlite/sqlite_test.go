@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -255,5 +256,18 @@ func TestPreparedStatementsAreBounded(t *testing.T) {
 	defer func() { db.readers.idle = append(db.readers.idle, c) }()
 	if n := len(c.stmts); n == 0 || n > maxStatements {
 		t.Errorf("%d statements are prepared, want at most %d", n, maxStatements)
+	}
+}
+
+// TestLogIsReadFromAPosition: whoever follows the log does not read again what it has seen.
+func TestLogIsReadFromAPosition(t *testing.T) {
+	db := mustOpen(t, Config{Path: filepath.Join(t.TempDir(), "castellan.db")})
+	plan, err := store.One(t.Context(), db, func(row store.Scanner) (step string, err error) {
+		var id, parent, unused int64
+		return step, row.Scan(&id, &parent, &unused, &step)
+	}, `EXPLAIN QUERY PLAN SELECT event_type FROM events WHERE `+db.Dialect().After("$1", "$2")+` AND `+db.Dialect().Settled+`
+ ORDER BY commit_id, log_number LIMIT $3`, 0, 7, 10)
+	if err != nil || !strings.Contains(plan, "commit_id=? AND log_number>?") {
+		t.Errorf("the plan is %q, %v", plan, err)
 	}
 }

@@ -35,9 +35,9 @@ var tables = []string{
 	`CREATE TABLE names (name {text} NOT NULL) {strict}`,
 	`CREATE UNIQUE INDEX names_folded ON names (lower(name))`,
 	`CREATE TABLE entries (
-	number    {serial},
-	commit_id {int} NOT NULL,
-	writer    {int} NOT NULL
+	log_number {serial},
+	commit_id  {int} NOT NULL,
+	writer     {int} NOT NULL
 ) {strict}`,
 }
 

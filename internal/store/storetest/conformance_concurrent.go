@@ -462,8 +462,8 @@ func logOrderIsCommitOrder(s *suite) {
 	for total := 0; total < 2*writers*rounds; {
 		entries, err := store.All(s.Context(), s.db, func(row store.Scanner) (e entry, err error) {
 			return e, row.Scan(&e.commit, &e.number, &e.writer)
-		}, `SELECT commit_id, number, writer FROM entries WHERE (commit_id, number) > ($1, $2) AND `+d.Settled+`
-ORDER BY commit_id, number LIMIT 7`, last.commit, last.number)
+		}, `SELECT commit_id, log_number, writer FROM entries WHERE `+d.After("$1", "$2")+` AND `+d.Settled+`
+ORDER BY commit_id, log_number LIMIT 7`, last.commit, last.number)
 		if err != nil {
 			s.Fatal(err)
 		}
