@@ -10,5 +10,5 @@
 // It guarantees that all faults of a configuration are reported at once, each by the name the
 // operator gave the setting; that secrets appear in no log and no error, and in files only
 // their owner can read; and its exit codes: 0 for success, 2 for a command line or configuration
-// that is wrong, 1 for what fails later.
+// that is wrong, 1 for what fails later and for a question whose answer is no.
 package main

@@ -6,5 +6,6 @@
 //
 // It guarantees that what others have named cannot move the cursor of a terminal or hide text
 // in it; that equal messages give equal JSON; that a password is never shown; and the exit
-// codes: 0 for success, 2 for a command line that is wrong, 1 for what fails later.
+// codes: 0 for success, 2 for a command line that is wrong, 1 for what fails later and for a
+// question whose answer is no.
 package terminal
