@@ -7,10 +7,12 @@
 // decided by dispatch, which makes the entries; the operator's API shows them. It is no noun:
 // nothing is decided from an entry, and no event leads to one.
 //
-// An entry is written off the path of its call. The call takes a place in a bounded queue before
-// it does anything ([Log.Reserve]), and puts its entry there when its outcome is known; all
+// An entry is written off the path of its call. A call that will change something takes a place in a
+// bounded queue before it does ([Log.Reserve]), and puts its entry there when its outcome is known; all
 // entries that are waiting are then written in one transaction. When there is no place, because
-// the database is slower than the callers, a call waits before it has changed anything.
+// the database is slower than the callers, a call waits before it has changed anything. A call that was
+// refused waits for nothing: its entry goes where there is a place ([Log.TryRecord]), and of those
+// that anybody with a token can cause without end only the first in a minute ([Log.RecordFirst]).
 //
 // It guarantees that an entry whose place was taken is never dropped: an orderly stop writes what
 // is queued, and what the database does not take even then goes to the log of the process. A

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/maypok86/otter/v2"
+
 	"castellan/internal/ident"
 	"castellan/internal/store"
 )
@@ -49,6 +51,8 @@ type Log struct {
 	config Config
 	places chan struct{} // holds one for each place of the queue that is taken
 	wake   chan struct{} // holds one when there is something to write
+	// refusals has when an entry was last written of those that can come without end.
+	refusals *otter.Cache[refusal, time.Time]
 
 	writing sync.Mutex // one flush at a time
 
@@ -86,6 +90,8 @@ func New(config Config) (*Log, error) {
 		places: make(chan struct{}, config.Queue),
 		wake:   make(chan struct{}, 1),
 		number: int64(binary.BigEndian.Uint64(first[:]) >> 2),
+
+		refusals: newRefusals(),
 	}, nil
 }
 
