@@ -18,6 +18,7 @@ import (
 	"castellan/internal/server"
 	"castellan/tests/kit"
 
+	castellansystemv1 "castellan/gen/castellan/system/v1"
 	instancev2 "castellan/gen/zitadel/instance/v2"
 	quotav1 "castellan/gen/zitadel/quota/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
@@ -253,7 +254,7 @@ func TestLimitsAndQuotas(t *testing.T) {
 }
 
 // TestTheAuditLog: who wrote, and who was refused, stands there once the node has stopped; and reads
-// only where they are asked for.
+// only where they are asked for. What a user is refused again and again stands there once.
 func TestTheAuditLog(t *testing.T) {
 	t.Parallel()
 	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
@@ -269,7 +270,13 @@ func TestTheAuditLog(t *testing.T) {
 		send(n.Client, kit.GRPC(), "RemoveInstance", viewer, &systemv1.RemoveInstanceRequest{InstanceId: a.id})
 		send(a.at, kit.GRPC(), instanceV2+"/UpdateInstance", a.token, updateV2("", "x"))
 		send(a.at, kit.GRPC(), instanceV2+"/GetInstance", a.token, getV2(""))
-		send(a.at, kit.GRPC(), instanceV2+"/GetInstance", a.token, getV2("404"))
+		for range 3 {
+			send(a.at, kit.GRPC(), instanceV2+"/GetInstance", a.token, getV2("404"))
+		}
+		operator := kit.Operator().Token(t)
+		send(n.Client, kit.GRPC(), "SetLimits", operator, &systemv1.SetLimitsRequest{InstanceId: a.id, Block: proto.Bool(true)})
+		send(n.Client, kit.REST(), "castellan.system.v1.InstanceLifecycleService/StopInstance", operator,
+			&castellansystemv1.StopInstanceRequest{InstanceId: a.id})
 		n.Stop(t)
 
 		n = b.Start(t, func(c *server.Config) { c.AuditReads = true })
@@ -294,6 +301,8 @@ func TestTheAuditLog(t *testing.T) {
 		creation := got[len(got)-1]
 		want := []string{
 			"viewer  SystemService/GetInstance rest " + a.id + " OK r-rest",
+			"operator  InstanceLifecycleService/StopInstance rest " + a.id + " OK r-rest",
+			"operator  SystemService/SetLimits grpc " + a.id + " OK r-grpc",
 			a.owner + " " + a.id + " InstanceService/GetInstance grpc 404 PermissionDenied r-grpc",
 			a.owner + " " + a.id + " InstanceService/UpdateInstance grpc " + a.id + " OK r-grpc",
 			"viewer  SystemService/RemoveInstance grpc " + a.id + " PermissionDenied r-grpc",

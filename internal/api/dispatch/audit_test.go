@@ -30,18 +30,20 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 type audited struct {
 	*fixture
 	*testing.T
-	db store.DB
+	db    store.DB
+	clock *ident.ManualClock // of the log
 }
 
 func newAudited(t *testing.T, db store.DB, queue int) *audited {
 	t.Helper()
 	f, _, _ := newInstanceFixture()
-	log, err := audit.New(audit.Config{DB: db, Clock: ident.SystemClock{}, Logger: slog.New(slog.DiscardHandler), Queue: queue})
+	clock := ident.NewManualClock(ident.Epoch)
+	log, err := audit.New(audit.Config{DB: db, Clock: clock, Logger: slog.New(slog.DiscardHandler), Queue: queue})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.d.Audit = log
-	return &audited{fixture: f, T: t, db: db}
+	return &audited{fixture: f, T: t, db: db, clock: clock}
 }
 
 // entries returns what has been written down, oldest first, without times.

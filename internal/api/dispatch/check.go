@@ -25,12 +25,14 @@ type visit struct {
 	at *access.Instance
 	// exhausted is set when the caller is told that the instance is blocked, or its quota exhausted.
 	exhausted bool
-	// slot is the place of the call in the audit log.
+	// slot is the place in the audit log of a call whose handler runs.
 	slot audit.Slot
 }
 
 // check is what a decoded request meets before its handler does: which instance is it about, may
-// that be used, may the caller, is something left of its quota, is it valid.
+// that be used, may the caller, is something left of its quota, is it valid; and can it be written
+// down. That comes last, so that nobody holds a place in the audit log who may not, or who is slow to
+// send a request.
 func (d *Dispatcher) check(ctx context.Context, c *transport.Call, v *visit, request proto.Message) error {
 	if v.policy.permission == "" {
 		return errUndeclared
@@ -44,7 +46,10 @@ func (d *Dispatcher) check(ctx context.Context, c *transport.Call, v *visit, req
 	if err := d.meter(ctx, v); err != nil {
 		return err
 	}
-	return validate(request)
+	if err := validate(request); err != nil {
+		return err
+	}
+	return d.reserve(ctx, v)
 }
 
 // find finds out which instance the call is about and tells the request, so that the instance is an

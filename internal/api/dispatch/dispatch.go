@@ -62,7 +62,8 @@ type Dispatcher struct {
 	Meter Meter
 	// Audit takes an entry for each call that [Dispatcher.AuditReads] says; nil: nothing is audited.
 	Audit *audit.Log
-	// AuditReads makes calls that change nothing be audited too. Without it they are when refused.
+	// AuditReads makes calls that change nothing be audited too. Without it they are when refused. Of
+	// the calls of users of instances that come to nothing only the first of a kind in a minute is.
 	AuditReads bool
 	// Logger takes a line for each call at level debug.
 	Logger *slog.Logger
@@ -114,13 +115,6 @@ func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run
 	}
 	if v.policy.public {
 		return run(ctx, func(_ context.Context, request proto.Message) error { return validate(request) })
-	}
-	// Who writes waits for a place in the audit log before it does, so that nothing is done that
-	// could not be written down.
-	if d.Audit != nil && (v.policy.write || d.AuditReads) {
-		if v.slot, err = d.Audit.Reserve(ctx); err != nil {
-			return nil, err
-		}
 	}
 	key, err := idempotencyKey(c.Header)
 	if err != nil {

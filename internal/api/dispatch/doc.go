@@ -10,8 +10,10 @@
 //  4. authorise; of a system user this comes before 3, which would tell it of instances that are not
 //     its own;
 //  5. count calls of users of the instance, and refuse them when its quota is exhausted;
-//  6. validate; then the handler runs;
-//  7. account for the outcome, and write it to the audit log.
+//  6. validate;
+//  7. take a place in the audit log for what it will hold; then the handler runs;
+//  8. account for the outcome, and write it to the audit log. What was refused before it had a
+//     place waits for none.
 //
 // It owns the order and the translation of store errors into faults. It does not know how
 // a call comes in or how an answer is written (transport, which calls it), who a system user is and
@@ -22,5 +24,7 @@
 // declares, with a request that keeps the rules its messages declare; that a user of an instance
 // reaches no other, and learns nothing of another; that an anonymous caller gets the same answer
 // whatever it asks for (decision D2); that an RPC that declares no permission serves nobody; and that
-// a call of somebody we know that writes, or is refused, is written down before it can be forgotten.
+// a call of somebody we know that writes is written down before it can be forgotten. So is one that is
+// refused, but for repeated ones of users of instances, who could fill the log. A caller holds a place
+// in the audit log, or waits for one, only once it is known that it may make the call.
 package dispatch

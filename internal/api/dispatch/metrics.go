@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"castellan/internal/api/transport"
+	"castellan/internal/audit"
 )
 
 // Metrics counts calls under the names dashboards of the interface know (contract section 7),
@@ -15,6 +16,8 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	codes    *prometheus.CounterVec
 	took     *prometheus.HistogramVec
+	// repeated and full count refusals of users of instances that left no entry in the audit log.
+	repeated, full prometheus.Counter
 }
 
 // NewMetrics registers the metrics of calls.
@@ -34,7 +37,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 		}, []string{"grpc_method", "protocol"}),
 	}
-	reg.MustRegister(m.total, m.requests, m.codes, m.took)
+	omitted := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "castellan_audit_omitted_refusals_total",
+		Help: "Refused calls of users of instances that left no entry in the audit log: repeated ones, and those without a place.",
+	}, []string{"reason"})
+	m.repeated, m.full = omitted.WithLabelValues("repeated"), omitted.WithLabelValues("full")
+	reg.MustRegister(m.total, m.requests, m.codes, m.took, omitted)
 	return m
 }
 
@@ -44,4 +52,15 @@ func (m *Metrics) observe(c *transport.Call, code string, took time.Duration) {
 	m.requests.WithLabelValues(c.FullMethod).Inc()
 	m.codes.WithLabelValues(c.FullMethod, code).Inc()
 	m.took.WithLabelValues(c.FullMethod, string(c.Protocol)).Observe(took.Seconds())
+}
+
+// omitted counts a refusal that is not in the audit log.
+func (m *Metrics) omitted(fate audit.Fate) {
+	switch fate {
+	case audit.Repeated:
+		m.repeated.Inc()
+	case audit.Full:
+		m.full.Inc()
+	case audit.Recorded:
+	}
 }
