@@ -112,9 +112,10 @@ type Dialect struct {
 	// ForKeyShare ends a SELECT whose rows nobody may delete until the transaction ends; any number
 	// of transactions may do so at once. Empty where there is one writer.
 	ForKeyShare string
-	// WriteLock is a statement with which a transaction begins to write to the instance $1: it waits
+	// WriteLock is a statement for Exec, as are the next two, with which a transaction begins to write to the instance $1: it waits
 	// for a rebuild of that instance, and makes one wait until the transaction ends. Writers do not
-	// wait for each other. Empty where there is one writer; so are the next two.
+	// wait for each other. Empty where there is one writer; so are the next two. When the lock is held
+	// fn of Update runs again from the start: most who wait do so without a connection.
 	WriteLock string
 	// RebuildLock makes a transaction the only one that writes to the instance $1, until it ends.
 	// It is the first thing the transaction does; of several instances, in the order of their ids.

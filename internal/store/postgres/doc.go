@@ -12,6 +12,9 @@
 // transaction that only writes is one round trip in all. Two transactions wait for each other
 // only where they touch the same rows.
 //
+// Locks on instances. A transaction that cannot have one at once is undone and run again when there
+// is a place among the few connections that may wait for such locks; until then it holds none.
+//
 // Signals. After a commit the node says NOTIFY from a connection of its own, many commits
 // together. It is not said in the transaction, since PostgreSQL takes a lock of the whole
 // cluster to commit one that does. The same connection does LISTEN once Committed is used.

@@ -18,7 +18,5 @@ func OpenDialing(ctx context.Context, url string, dial func(ctx context.Context,
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{pool: pool}
-	d.notifier = newNotifier(pc.ConnConfig, d.committed.Signal)
-	return d, nil
+	return newDB(pool, pc), nil
 }

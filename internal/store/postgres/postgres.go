@@ -42,15 +42,13 @@ const (
 // DB is a pool of connections to one database. It implements [store.DB].
 type DB struct {
 	pool      *pgxpool.Pool
+	waiters   waiters
 	committed store.Broadcast
 	notifier  *notifier
 	closing   sync.Once
 }
 
 var _ store.DB = (*DB)(nil)
-
-// lockSpace is the key of the advisory lock on all instances, and the seed of those on each.
-const lockSpace = "7163118450021417"
 
 // The subselects are evaluated once for a statement, not for each row.
 var dialect = store.Dialect{
@@ -59,12 +57,10 @@ var dialect = store.Dialect{
 	ForKeyShare: " FOR KEY SHARE",
 	// Advisory locks, and not locks of tables or rows: they are taken before anything is read, so
 	// that nobody waits for them while holding what a rebuild replaces, and they leave writers of
-	// other instances alone. The constant is this program's own; as a lock it stands for all instances.
-	WriteLock: "SELECT pg_advisory_xact_lock_shared(" + lockSpace + ")," +
-		" pg_advisory_xact_lock_shared(hashtextextended($1::text, " + lockSpace + "))",
-	RebuildLock: "SELECT pg_advisory_xact_lock_shared(" + lockSpace + ")," +
-		" pg_advisory_xact_lock(hashtextextended($1::text, " + lockSpace + "))",
-	RebuildAllLock: "SELECT pg_advisory_xact_lock(" + lockSpace + ")",
+	// other instances alone. They are waited for by few connections, see [waiters].
+	WriteLock:      writeLock,
+	RebuildLock:    rebuildLock,
+	RebuildAllLock: rebuildAllLock,
 	CommitID:       "(pg_current_xact_id()::text::bigint + (SELECT value FROM commit_offset))",
 	Settled: "commit_id < (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + value" +
 		" FROM commit_offset)",
@@ -89,13 +85,18 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	d := &DB{pool: pool}
-	d.notifier = newNotifier(pc.ConnConfig, d.committed.Signal)
+	d := newDB(pool, pc)
 	if err := d.Ping(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	return d, nil
+}
+
+func newDB(pool *pgxpool.Pool, pc *pgxpool.Config) *DB {
+	d := &DB{pool: pool, waiters: newWaiters(pc.MaxConns)}
+	d.notifier = newNotifier(pc.ConnConfig, d.committed.Signal)
+	return d
 }
 
 // poolConfig reads the URL and adds what the engine needs. Errors do not show the password.
@@ -206,14 +207,25 @@ func (d *DB) Snapshot(ctx context.Context, fn func(ctx context.Context, q store.
 const attempts = 5
 
 // Update implements [store.DB]. fn is run again after a deadlock, and when the connection broke
-// before COMMIT was sent: in both cases nothing of it remains.
+// before COMMIT was sent: in both cases nothing of it remains. It is also run again, once, when a lock on
+// an instance was not to be had; then it waits, after it has given its connection back and
+// got a place among the [waiters].
 func (d *DB) Update(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) error {
 	if ctx.Value(inUpdate{d}) != nil {
 		return store.ErrNested
 	}
 	inner := context.WithValue(ctx, inUpdate{d}, true)
+	patient := false
 	for attempt := 1; ; attempt++ {
-		again, err := d.try(ctx, inner, fn)
+		again, err := d.try(ctx, inner, patient, fn)
+		if !patient && errors.Is(err, errHeld) {
+			if err := d.waiters.enter(ctx); err != nil {
+				return err
+			}
+			defer d.waiters.leave()
+			patient = true
+			continue
+		}
 		if err == nil || !again || attempt == attempts || ctx.Err() != nil {
 			return err
 		}
@@ -227,17 +239,21 @@ func (d *DB) Update(ctx context.Context, fn func(ctx context.Context, tx store.T
 type inUpdate struct{ db *DB }
 
 // try runs fn in one transaction. again is true when it failed for a reason that may be gone
-// the next time, and certainly left nothing.
-func (d *DB) try(ctx, inner context.Context, fn func(context.Context, store.Tx) error) (again bool, err error) {
+// the next time, and certainly left nothing. Unless it is patient, errHeld is one of them.
+func (d *DB) try(ctx, inner context.Context, patient bool, fn func(context.Context, store.Tx) error) (again bool, err error) {
 	c, err := d.acquire(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer c.Release()
 	s := newSession(c.Conn(), "BEGIN ISOLATION LEVEL READ COMMITTED")
+	s.patient = patient
 	defer s.end() // also when fn panics
 	if err = fn(inner, s); err == nil {
 		err = s.commit(ctx)
+	}
+	if errors.Is(s.err, errHeld) {
+		return true, s.err // whatever fn has made of it
 	}
 	if err != nil {
 		gone := lost(c.Conn(), s.err) && !s.committing

@@ -37,14 +37,21 @@ type session struct {
 	begun      bool   // begin was sent
 	committing bool   // COMMIT was sent
 	done       bool   // COMMIT was answered
-	pending    *pgx.Batch
+	patient    bool   // it waits for locks
+	pending    *batch
 	rows       *rows // open result
 	err        error // of the first statement that failed
 	over       bool  // the connection is somebody else's again
 }
 
+// batch is what is held back.
+type batch struct {
+	pgx.Batch
+	tries []int // which of its statements try to lock
+}
+
 func newSession(c *pgx.Conn, begin string) *session {
-	return &session{conn: c, begin: begin, pending: &pgx.Batch{}}
+	return &session{conn: c, begin: begin, pending: &batch{}}
 }
 
 // ready says whether another statement may run.
@@ -80,12 +87,26 @@ func (s *session) Exec(ctx context.Context, sql string, args ...any) error {
 			args[i] = slices.Clone(b)
 		}
 	}
-	s.queue(sql, args)
+	if try, locks := trying(sql); locks && !s.patient {
+		s.queue(try, args)
+		s.pending.tries = append(s.pending.tries, s.pending.Len()-1)
+	} else {
+		s.queue(sql, args)
+	}
 	if s.pending.Len() < flushAt {
 		return nil
 	}
-	results, _ := s.send(ctx)
-	if err := results.Close(); err != nil {
+	return s.flush(ctx)
+}
+
+// flush sends what is held back.
+func (s *session) flush(ctx context.Context) error {
+	results, sent := s.send(ctx)
+	err := skip(results, sent, sent.Len())
+	if closeErr := results.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
 		return s.fail(ctx, err)
 	}
 	return nil
@@ -106,12 +127,12 @@ func (s *session) Query(ctx context.Context, sql string, args ...any) (store.Row
 		r.rows, err = s.conn.Query(ctx, sql, args...)
 	} else {
 		s.queue(sql, args)
-		results, n := s.send(ctx)
-		if err = skip(results, n-1); err == nil {
+		results, sent := s.send(ctx)
+		if err = skip(results, sent, sent.Len()-1); err == nil {
 			r.rows, err = results.Query()
 		}
 		if err != nil {
-			_ = results.Close() // repeats err
+			_ = results.Close() // repeats err, or what followed a lock that is held
 		}
 		r.batch = results
 	}
@@ -143,25 +164,31 @@ func (s *session) queue(sql string, args []any) {
 	s.pending.Queue(sql, args...)
 }
 
-// send puts what is held back on the wire and returns the results that will come, n of them.
-func (s *session) send(ctx context.Context) (results pgx.BatchResults, n int) {
-	batch := s.pending
-	s.pending, s.begun = &pgx.Batch{}, true
-	return s.conn.SendBatch(ctx, batch), batch.Len()
+// send puts what is held back on the wire and returns it with the results that will come.
+func (s *session) send(ctx context.Context) (results pgx.BatchResults, sent *batch) {
+	sent = s.pending
+	s.pending, s.begun = &batch{}, true
+	return s.conn.SendBatch(ctx, &sent.Batch), sent
 }
 
-// skip reads n results of statements that return no rows.
-func skip(results pgx.BatchResults, n int) error {
-	for range n {
-		if _, err := results.Exec(); err != nil {
+// skip reads the first n results of what was sent, of statements whose rows nobody wants. It returns
+// errHeld for a lock that was not to be had.
+func skip(results pgx.BatchResults, sent *batch, n int) error {
+	for i := range n {
+		tag, err := results.Exec()
+		if err != nil {
 			return err
+		}
+		if tag.RowsAffected() == 0 && slices.Contains(sent.tries, i) {
+			return errHeld
 		}
 	}
 	return nil
 }
 
 // commit sends what is held back, and COMMIT, in one round trip. A transaction without any
-// statement needs none.
+// statement needs none. One that has asked for locks and read nothing since needs two: it must know
+// that it has them.
 func (s *session) commit(ctx context.Context) error {
 	s.closeRows()
 	if err := s.ready(ctx); err != nil {
@@ -170,10 +197,15 @@ func (s *session) commit(ctx context.Context) error {
 	if !s.begun && s.pending.Len() == 0 {
 		return nil
 	}
+	if len(s.pending.tries) > 0 {
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+	}
 	s.queue("COMMIT", nil)
 	s.committing = true
-	results, n := s.send(ctx)
-	err := skip(results, n-1)
+	results, sent := s.send(ctx)
+	err := skip(results, sent, sent.Len()-1)
 	var tag pgconn.CommandTag
 	if err == nil {
 		tag, err = results.Exec()
