@@ -4,9 +4,9 @@
 // follow each other, and the table of what was used belong to quota; what is a use, and who is
 // refused, is decided by who calls [Meter.Admit]: dispatch, for authenticated requests.
 //
-// Counting writes nothing. What has been counted of all instances is added to the table in one
-// transaction, at every tick; a notification that becomes due is appended and put up for delivery
-// in the same one. So:
+// Counting writes nothing. What has been counted is added to the table at every tick, of up to a
+// thousand instances in one transaction; a notification that becomes due is appended and put up for
+// delivery in the same one. So:
 //   - on one node a limit holds exactly: not one use more is admitted, also while others count at the
 //     same time, and after an orderly restart;
 //   - of the use on other nodes a node knows what they had written when it last wrote or read itself.

@@ -19,9 +19,14 @@ import (
 // actor is who appends events that nobody has asked for.
 const actor ident.Actor = "castellan"
 
-// Flush writes what has been counted, of all instances in one transaction, and appends the
-// notifications that have become due by it. Nothing is written when nothing has been counted. With an
-// error nothing is lost: it is written with the next flush. It returns the errors of store.DB.
+// flushInstances is how many instances one transaction writes of at most. Each takes a lock, of which
+// a PostgreSQL server has some thousands, and some more in memory it keeps for all its sessions.
+const flushInstances = 1000
+
+// Flush writes what has been counted, of at most flushInstances in one transaction, and appends the
+// notifications that have become due by it. Nothing is written when nothing has been counted. A
+// transaction that fails keeps no other from being written; what it had is not lost, but written with the
+// next flush. Flush returns the errors of store.DB, joined.
 func (m *Meter) Flush(ctx context.Context) error {
 	select {
 	case m.writing <- struct{}{}:
@@ -37,16 +42,34 @@ func (m *Meter) Flush(ctx context.Context) error {
 	slices.SortFunc(uses, func(a, b quota.Use) int {
 		return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Unit, b.Unit), a.Period.Compare(b.Period))
 	})
-	tallies, err := m.write(ctx, uses)
-	m.settle(uses, tallies, err)
-	if err != nil {
-		return fmt.Errorf("write what %d quotas have been used: %w", len(uses), err)
+	defer close(m.flushed)
+	var failed []error
+	for len(uses) > 0 {
+		var part []quota.Use
+		part, uses = portion(uses, m.portion)
+		tallies, err := m.write(ctx, part)
+		m.settle(part, tallies, err)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("write what %d quotas have been used: %w", len(part), err))
+		}
 	}
-	return nil
+	return errors.Join(failed...)
+}
+
+// portion divides uses, which are sorted, after those of some instances.
+func portion(uses []quota.Use, instances int) (part, rest []quota.Use) {
+	for i := range uses {
+		if i > 0 && uses[i].Instance != uses[i-1].Instance {
+			if instances--; instances == 0 {
+				return uses[:i], uses[i:]
+			}
+		}
+	}
+	return uses, nil
 }
 
 // take returns what is to be written, and drops the counters that nobody has asked for. When there is
-// something, a flush has begun that settle ends.
+// something, a flush has begun: flushed is to be closed when it ends.
 func (m *Meter) take() []quota.Use {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -76,7 +99,7 @@ func (m *Meter) take() []quota.Use {
 	return uses
 }
 
-// settle takes note of how the flush ended.
+// settle takes note of how a transaction of the flush ended.
 func (m *Meter) settle(uses []quota.Use, tallies []quota.Tally, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,7 +113,6 @@ func (m *Meter) settle(uses []quota.Use, tallies []quota.Tally, err error) {
 		}
 		c.written = 0
 	}
-	close(m.flushed)
 }
 
 // write adds uses, which are sorted, to what has been used, and returns a tally for each.

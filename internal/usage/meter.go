@@ -26,7 +26,8 @@ type Config struct {
 
 // Meter counts. It is safe for concurrent use.
 type Meter struct {
-	cfg Config
+	cfg     Config
+	portion int // see flushInstances
 
 	// writing holds a token while a flush runs.
 	writing chan struct{}
@@ -68,7 +69,7 @@ func (c *counter) add(n uint64) { c.fresh += min(n, most-min(c.fresh, most)) }
 
 // New returns a meter that has counted nothing.
 func New(cfg Config) *Meter {
-	return &Meter{cfg: cfg, writing: make(chan struct{}, 1), counters: make(map[key]*counter)}
+	return &Meter{cfg: cfg, portion: flushInstances, writing: make(chan struct{}, 1), counters: make(map[key]*counter)}
 }
 
 // Admit counts one use of a quota, or returns [Exhausted] and counts nothing when the quota has a

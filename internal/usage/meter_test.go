@@ -390,6 +390,61 @@ func TestWriteFails(t *testing.T) {
 	})
 }
 
+// A flush of many instances is several transactions. One that fails keeps no other from being written,
+// and what it had is written with the next flush, once.
+func TestPortions(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		one, two := f.quota("1", 10, true), f.quota("2", 10, true)
+		f.meter.portion = 1
+		f.admitted(f.meter, "1", one, 3)
+		f.admitted(f.meter, "2", two, 4)
+		first := true
+		f.db.stop(func(context.Context) error {
+			if first {
+				first = false
+				return store.ErrUnavailable
+			}
+			return nil
+		})
+		if err := f.meter.Flush(f.Context()); !errors.Is(err, store.ErrUnavailable) {
+			f.Errorf("Flush = %v", err)
+		}
+		f.counts("used of the first", int(f.used("1")), 0)
+		f.counts("used of the second", int(f.used("2")), 4)
+		f.counts("then admitted of the first", f.admitted(f.meter, "1", one, 20), 7)
+		f.counts("then admitted of the second", f.admitted(f.meter, "2", two, 20), 6)
+		writes := f.db.writes.Load()
+		f.flush(f.meter)
+		f.counts("writes", int(f.db.writes.Load()-writes), 2)
+		f.counts("used of the first in the end", int(f.used("1")), 10)
+		f.counts("used of the second in the end", int(f.used("2")), 10)
+	})
+}
+
+// Uses are divided between instances only, and none is lost.
+func TestPortion(t *testing.T) {
+	of := func(ids ...ident.InstanceID) (uses []quota.Use) {
+		for _, id := range ids {
+			uses = append(uses, quota.Use{Instance: id})
+		}
+		return uses
+	}
+	for _, c := range []struct {
+		uses, part, rest []quota.Use
+		instances        int
+	}{
+		{of("1"), of("1"), nil, 1},
+		{of("1", "1", "2"), of("1", "1"), of("2"), 1},
+		{of("1", "1", "2"), of("1", "1", "2"), nil, 2},
+		{of("1", "2", "2", "3", "3"), of("1", "2", "2"), of("3", "3"), 2},
+	} {
+		part, rest := portion(c.uses, c.instances)
+		if diff := cmp.Diff([][]quota.Use{c.part, c.rest}, [][]quota.Use{part, rest}, cmp.AllowUnexported(quota.Schedule{})); diff != "" {
+			t.Errorf("%v by %d (-want +got):\n%s", c.uses, c.instances, diff)
+		}
+	}
+}
+
 // What is on its way to the database counts once: who does not know waits until it has arrived.
 func TestAdmitWaitsForFlush(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
