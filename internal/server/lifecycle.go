@@ -35,6 +35,7 @@ func (s *Server) lifecycle(keyring *vault.Keyring, clock ident.Clock) *lifecycle
 		Beat:       every(heartbeat),
 		MaxWatches: maxWatches,
 		Retention:  limit.Retention,
+		Written:    s.audit.Flush,
 	}
 }
 

@@ -24,7 +24,8 @@ import (
 // so one serves whatever is searched for.
 const auditPurpose = "castellan.system.v1.ListAuditEntries"
 
-// ListAuditEntries returns a page of the calls that were made.
+// ListAuditEntries returns a page of the calls that were made: all that this node has answered, and
+// those of other nodes but for the last half second.
 func (s *Service) ListAuditEntries(ctx context.Context, req *castellansystemv1.ListAuditEntriesRequest) (*castellansystemv1.ListAuditEntriesResponse, error) {
 	wanted := audit.Search{
 		Actor:    ident.Actor(req.GetActor()),
@@ -47,6 +48,11 @@ func (s *Service) ListAuditEntries(ctx context.Context, req *castellansystemv1.L
 			return nil, err
 		}
 		if wanted.Page.After, err = parseEntry(string(place)); err != nil {
+			return nil, err
+		}
+	}
+	if s.Written != nil {
+		if err := s.Written(ctx); err != nil {
 			return nil, err
 		}
 	}

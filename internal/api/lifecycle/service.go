@@ -41,6 +41,9 @@ type Service struct {
 	// Retention returns the age up to which changes of an instance are shown, 0 for any age. When
 	// it is nil, all are.
 	Retention func(ctx context.Context, q store.Querier, instance ident.InstanceID) (time.Duration, error)
+	// Written writes what of the audit log waits on this node, before the log is listed; nil: nothing
+	// waits. What other nodes have not written yet is not waited for.
+	Written func(ctx context.Context) error
 
 	watching atomic.Int64 // streams that are served
 }
