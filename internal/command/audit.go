@@ -43,11 +43,11 @@ instance, from where, and how it ended. Times are RFC 3339 or a duration from no
 	f.StringVar(&q.request.Outcome, "outcome", "", "only calls that ended with this gRPC `code`, such as OK or PermissionDenied")
 	f.StringVar(&q.from, "from", "", "only calls that came in at this `time` or later")
 	f.StringVar(&q.until, "until", "", "only calls that came in before this `time`")
-	f.Uint32Var(&q.request.Limit, "limit", shownLimit, "how many to show at most, up to 1000")
+	f.Uint32Var(&q.request.Limit, "limit", client.ShownLimit, "how many to show at most, up to 1000")
 	f.StringVar(&q.request.Position, "position", "", "go on after this `position`, the nextPosition of an earlier answer")
-	f.BoolVar(&q.follow, "follow-pages", false, fmt.Sprintf("show all of them, asked for %d at a time", pageSize))
+	f.BoolVar(&q.follow, "follow-pages", false, fmt.Sprintf("show all of them, asked for %d at a time", client.PageSize))
 	cmd.MarkFlagsMutuallyExclusive("limit", "follow-pages")
-	at, output := c.addClient(cmd)
+	at, output := client.Add(cmd)
 	cmd.RunE = c.Do(func(ctx context.Context, _ []string) error {
 		if err := q.complete(c); err != nil {
 			return err
@@ -56,7 +56,7 @@ instance, from where, and how it ended. Times are RFC 3339 or a duration from no
 		if err != nil {
 			return err
 		}
-		shown := c.newListing(*output, terminal.Row{"AT", "ACTOR", "METHOD", "INSTANCE", "OUTCOME", "DURATION", "FROM"},
+		shown := terminal.NewList(c.Out, *output, terminal.Row{"AT", "ACTOR", "METHOD", "INSTANCE", "OUTCOME", "DURATION", "FROM"},
 			&lifecyclev1.ListAuditEntriesResponse{})
 		more, err := q.pages(ctx, to, shown)
 		if err != nil {
@@ -65,7 +65,7 @@ instance, from where, and how it ended. Times are RFC 3339 or a duration from no
 		if more && !f.Changed("limit") {
 			fmt.Fprintln(c.Err, "There are more; --follow-pages shows all of them.")
 		}
-		return shown.end()
+		return shown.End()
 	})
 	return cmd
 }
@@ -79,15 +79,15 @@ func (q *auditQuery) complete(c *Commands) (err error) {
 		return err
 	}
 	if q.follow {
-		q.request.Limit = pageSize
+		q.request.Limit = client.PageSize
 	}
 	return nil
 }
 
 // pages shows one page, or all there are; more says that there is another.
-func (q *auditQuery) pages(ctx context.Context, to *client.Client, shown listing) (more bool, err error) {
+func (q *auditQuery) pages(ctx context.Context, to *client.Client, shown terminal.List) (more bool, err error) {
 	for {
-		answer, err := invoke[lifecyclev1.ListAuditEntriesRequest, lifecyclev1.ListAuditEntriesResponse](ctx, to,
+		answer, err := client.Call[lifecyclev1.ListAuditEntriesRequest, lifecyclev1.ListAuditEntriesResponse](ctx, to,
 			lifecyclev1.InstanceLifecycleService_ListAuditEntries_FullMethodName, q.request)
 		if err != nil {
 			return false, err
@@ -96,7 +96,7 @@ func (q *auditQuery) pages(ctx context.Context, to *client.Client, shown listing
 		if q.follow {
 			answer.NextPosition = "" // of all pages together there is no next one
 		}
-		if err := shown.page(answer, rowsOf(answer.GetEntries(), auditRow)); err != nil {
+		if err := shown.Page(answer, client.Rows(answer.GetEntries(), auditRow)); err != nil {
 			return false, err
 		}
 		if next == "" || !q.follow {

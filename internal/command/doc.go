@@ -7,7 +7,7 @@
 // there.
 //
 // A command that makes one call is a request made of its arguments and the rows its answer looks
-// like: see one. One that shows a list is made with list.
+// like, which client.One makes a command of; one that shows a list is made with client.List.
 //
 // It guarantees that every command which prints an answer prints it as a table and as JSON; that
 // nothing is removed before somebody has been asked, or has said --yes; that passwords are no

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"castellan/internal/client"
 	"castellan/internal/terminal"
 
 	instancev1 "castellan/gen/zitadel/instance/v1"
@@ -46,9 +47,9 @@ func (c *Commands) listDomains() *cobra.Command {
 		}})
 		return all
 	}
-	return list(c, cmd, systemv1.SystemService_ListDomains_FullMethodName, addPaging(cmd),
-		func(args []string, p page) (*systemv1.ListDomainsRequest, error) {
-			return &systemv1.ListDomainsRequest{InstanceId: args[0], Query: p.query(), SortingColumn: sort(), Queries: queries()}, nil
+	return client.List(c.Surroundings, cmd, systemv1.SystemService_ListDomains_FullMethodName, client.AddPaging(cmd),
+		func(args []string, p client.Page) (*systemv1.ListDomainsRequest, error) {
+			return &systemv1.ListDomainsRequest{InstanceId: args[0], Query: p.Query(), SortingColumn: sort(), Queries: queries()}, nil
 		},
 		func(r *systemv1.ListDomainsResponse) ([]*instancev1.Domain, uint64) {
 			return r.GetResult(), r.GetDetails().GetTotalResult()
@@ -75,7 +76,7 @@ func (c *Commands) addDomain() *cobra.Command {
 		Example: "  castellan instance add-domain 123 login.acme.example",
 		Args:    terminal.Arguments("ID", "DOMAIN"),
 	}
-	return one(c, cmd, systemv1.SystemService_AddDomain_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_AddDomain_FullMethodName,
 		func(args []string) (*systemv1.AddDomainRequest, error) {
 			return &systemv1.AddDomainRequest{InstanceId: args[0], Domain: args[1]}, nil
 		},
@@ -94,14 +95,14 @@ primary one, the generated domain becomes primary; that one cannot be removed.`,
 		Example: "  castellan instance remove-domain 123 login.acme.example --yes",
 		Args:    terminal.Arguments("ID", "DOMAIN"),
 	}
-	return one(c, cmd, systemv1.SystemService_RemoveDomain_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_RemoveDomain_FullMethodName,
 		func(args []string) (*systemv1.RemoveDomainRequest, error) {
 			return &systemv1.RemoveDomainRequest{InstanceId: args[0], Domain: args[1]}, nil
 		},
 		func(args []string, r *systemv1.RemoveDomainResponse) []terminal.Row {
 			return done(args[0], "Removed", r.GetDetails())
 		},
-		c.ask(cmd, func(args []string) string {
+		client.Ask(c.Surroundings, cmd, func(args []string) string {
 			return fmt.Sprintf("The instance %s will no longer be reached as %s.", args[0], args[1])
 		}))
 }
@@ -114,7 +115,7 @@ func (c *Commands) setPrimaryDomain() *cobra.Command {
 		Example: "  castellan instance set-primary-domain 123 login.acme.example",
 		Args:    terminal.Arguments("ID", "DOMAIN"),
 	}
-	return one(c, cmd, systemv1.SystemService_SetPrimaryDomain_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_SetPrimaryDomain_FullMethodName,
 		func(args []string) (*systemv1.SetPrimaryDomainRequest, error) {
 			return &systemv1.SetPrimaryDomainRequest{InstanceId: args[0], Domain: args[1]}, nil
 		},
@@ -133,13 +134,13 @@ when none has; when it is 1 because the server was not reached, nothing is print
 		Example: "  castellan instance exists-domain acme.example >/dev/null && echo taken",
 		Args:    terminal.Arguments("DOMAIN"),
 	}
-	at, output := c.addClient(cmd)
+	at, output := client.Add(cmd)
 	cmd.RunE = c.Do(func(ctx context.Context, args []string) error {
 		to, err := at.Client(c.Surroundings)
 		if err != nil {
 			return err
 		}
-		answer, err := invoke[systemv1.ExistsDomainRequest, systemv1.ExistsDomainResponse](ctx, to,
+		answer, err := client.Call[systemv1.ExistsDomainRequest, systemv1.ExistsDomainResponse](ctx, to,
 			systemv1.SystemService_ExistsDomain_FullMethodName, &systemv1.ExistsDomainRequest{Domain: args[0]})
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"castellan/internal/client"
 	"castellan/internal/terminal"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
@@ -25,8 +26,8 @@ func (c *Commands) listFailedEvents() *cobra.Command {
 		Example: "  castellan failed-event list --output json",
 		Args:    terminal.Arguments(),
 	}
-	return list(c, cmd, systemv1.SystemService_ListFailedEvents_FullMethodName, nil,
-		func([]string, page) (*systemv1.ListFailedEventsRequest, error) {
+	return client.List(c.Surroundings, cmd, systemv1.SystemService_ListFailedEvents_FullMethodName, nil,
+		func([]string, client.Page) (*systemv1.ListFailedEventsRequest, error) {
 			return &systemv1.ListFailedEventsRequest{}, nil
 		},
 		func(r *systemv1.ListFailedEventsResponse) ([]*systemv1.FailedEvent, uint64) { return r.GetResult(), 0 },
@@ -52,7 +53,7 @@ SEQUENCE are those that 'castellan failed-event list' shows; its instance is nam
 	in := addDatabase(cmd)
 	instance := cmd.Flags().String("instance", "", "`id` of the instance the event belongs to")
 	terminal.Must(cmd.MarkFlagRequired("instance"))
-	return one(c, cmd, systemv1.SystemService_RemoveFailedEvent_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_RemoveFailedEvent_FullMethodName,
 		func(args []string) (*systemv1.RemoveFailedEventRequest, error) {
 			sequence, err := strconv.ParseUint(args[1], 10, 64)
 			if err != nil {
@@ -65,7 +66,7 @@ SEQUENCE are those that 'castellan failed-event list' shows; its instance is nam
 		func(args []string, _ *systemv1.RemoveFailedEventResponse) []terminal.Row {
 			return []terminal.Row{{"View", args[0]}, {"Sequence", args[1]}, {"Removed", "yes"}}
 		},
-		c.ask(cmd, func(args []string) string {
+		client.Ask(c.Surroundings, cmd, func(args []string) string {
 			return fmt.Sprintf("The event %s of %s will not be tried again.", args[1], args[0])
 		}))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"castellan/internal/client"
 	"castellan/internal/terminal"
 
 	featurev1 "castellan/gen/zitadel/feature/v1"
@@ -40,7 +41,7 @@ organization applies the settings of the default organization.`,
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	return one(c, cmd, systemv1.SystemService_SetInstanceFeature_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_SetInstanceFeature_FullMethodName,
 		func(args []string) (*systemv1.SetInstanceFeatureRequest, error) {
 			feature, err := parseWord("the feature", features, args[1])
 			if err != nil {

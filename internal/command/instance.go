@@ -42,9 +42,9 @@ func (c *Commands) listInstances() *cobra.Command {
 	})
 	ids := cmd.Flags().StringArray("id", nil, "only the instance with this `id`; can be repeated")
 	domains := cmd.Flags().StringArray("domain", nil, "only the instance with this `domain`; can be repeated, up to 20 times")
-	return list(c, cmd, systemv1.SystemService_ListInstances_FullMethodName, addPaging(cmd),
-		func(_ []string, p page) (*systemv1.ListInstancesRequest, error) {
-			return &systemv1.ListInstancesRequest{Query: p.query(), SortingColumn: sort(), Queries: instanceQueries(*ids, *domains)}, nil
+	return client.List(c.Surroundings, cmd, systemv1.SystemService_ListInstances_FullMethodName, client.AddPaging(cmd),
+		func(_ []string, p client.Page) (*systemv1.ListInstancesRequest, error) {
+			return &systemv1.ListInstancesRequest{Query: p.Query(), SortingColumn: sort(), Queries: instanceQueries(*ids, *domains)}, nil
 		},
 		func(r *systemv1.ListInstancesResponse) ([]*instancev1.Instance, uint64) {
 			return r.GetResult(), r.GetDetails().GetTotalResult()
@@ -75,7 +75,7 @@ func (c *Commands) getInstance() *cobra.Command {
 		Example: "  castellan instance get 123 --output json",
 		Args:    terminal.Arguments("ID"),
 	}
-	return one(c, cmd, systemv1.SystemService_GetInstance_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_GetInstance_FullMethodName,
 		func(args []string) (*systemv1.GetInstanceRequest, error) {
 			return &systemv1.GetInstanceRequest{InstanceId: args[0]}, nil
 		},
@@ -92,7 +92,7 @@ func (c *Commands) updateInstance() *cobra.Command {
 	}
 	name := cmd.Flags().String("name", "", "the new `name`")
 	terminal.Must(cmd.MarkFlagRequired("name"))
-	return one(c, cmd, systemv1.SystemService_UpdateInstance_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_UpdateInstance_FullMethodName,
 		func(args []string) (*systemv1.UpdateInstanceRequest, error) {
 			return &systemv1.UpdateInstanceRequest{InstanceId: args[0], InstanceName: *name}, nil
 		},
@@ -111,14 +111,14 @@ shows the instance and asks for its name; --yes goes ahead without.`,
 		Example: "  castellan instance remove 123",
 		Args:    terminal.Arguments("ID"),
 	}
-	return one(c, cmd, systemv1.SystemService_RemoveInstance_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_RemoveInstance_FullMethodName,
 		func(args []string) (*systemv1.RemoveInstanceRequest, error) {
 			return &systemv1.RemoveInstanceRequest{InstanceId: args[0]}, nil
 		},
 		func(args []string, r *systemv1.RemoveInstanceResponse) []terminal.Row {
 			return done(args[0], "Removed", r.GetDetails())
 		},
-		c.askFor(cmd, aboutInstance))
+		client.AskFor(c.Surroundings, cmd, aboutInstance))
 }
 
 // aboutInstance asks whether to remove an instance, with what would be gone.

@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"castellan/internal/client"
 	"castellan/internal/terminal"
 	"castellan/internal/terminal/terminaltest"
 
@@ -120,7 +121,7 @@ func TestInstanceRemove(t *testing.T) {
 // begins, as for instances, or not, as for domains.
 func TestListAll(t *testing.T) {
 	t.Parallel()
-	const total = 2*pageSize + 3
+	const total = 2*client.PageSize + 3
 	f := newFake(t)
 	entries := func(q *zitadelv1.ListQuery, from uint64, add func(id string)) *zitadelv1.ListDetails {
 		if !q.GetAsc() || q.GetLimit() == 0 {
@@ -191,7 +192,7 @@ func TestListAllFails(t *testing.T) {
 			return nil, connect.NewError(connect.CodePermissionDenied, nil)
 		}
 		return &systemv1.ListInstancesResponse{
-			Details: &zitadelv1.ListDetails{TotalResult: 2 * pageSize}, Result: make([]*instancev1.Instance, pageSize),
+			Details: &zitadelv1.ListDetails{TotalResult: 2 * client.PageSize}, Result: make([]*instancev1.Instance, client.PageSize),
 		}, nil
 	})
 	for _, form := range []string{"table", "json"} {

@@ -26,7 +26,7 @@ keeps all it has. One that is stopped stays so.`,
 		Example: "  castellan instance stop 123",
 		Args:    terminal.Arguments("ID"),
 	}
-	return one(c, cmd, lifecyclev1.InstanceLifecycleService_StopInstance_FullMethodName,
+	return client.One(c.Surroundings, cmd, lifecyclev1.InstanceLifecycleService_StopInstance_FullMethodName,
 		func(args []string) (*lifecyclev1.StopInstanceRequest, error) {
 			return &lifecyclev1.StopInstanceRequest{InstanceId: args[0]}, nil
 		},
@@ -43,7 +43,7 @@ func (c *Commands) startInstance() *cobra.Command {
 		Example: "  castellan instance start 123",
 		Args:    terminal.Arguments("ID"),
 	}
-	return one(c, cmd, lifecyclev1.InstanceLifecycleService_StartInstance_FullMethodName,
+	return client.One(c.Surroundings, cmd, lifecyclev1.InstanceLifecycleService_StartInstance_FullMethodName,
 		func(args []string) (*lifecyclev1.StartInstanceRequest, error) {
 			return &lifecyclev1.StartInstanceRequest{InstanceId: args[0]}, nil
 		},
@@ -69,7 +69,7 @@ each with its position, also where nothing has changed for a while.`,
 	beginning := cmd.Flags().Bool("from-beginning", false, "begin with the oldest change there is")
 	position := cmd.Flags().String("position", "", "go on after this `position` of an earlier watch")
 	cmd.MarkFlagsMutuallyExclusive("from-beginning", "position")
-	at, output := c.addClient(cmd)
+	at, output := client.Add(cmd)
 	cmd.RunE = c.Do(func(ctx context.Context, _ []string) error {
 		to, err := at.Client(c.Surroundings)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"castellan/internal/client"
 	"castellan/internal/files"
 	"castellan/internal/terminal"
 
@@ -34,7 +35,7 @@ func (c *Commands) setLimits() *cobra.Command {
 	retention := cmd.Flags().Duration("audit-retention", 0, "how far back the log of the instance can be read, 0 for all of it")
 	block := cmd.Flags().Bool("block", false, "refuse every request to the instance; --block=false: no longer")
 	cmd.MarkFlagsOneRequired("audit-retention", "block")
-	return one(c, cmd, systemv1.SystemService_SetLimits_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_SetLimits_FullMethodName,
 		func(args []string) (*systemv1.SetLimitsRequest, error) {
 			request := &systemv1.SetLimitsRequest{InstanceId: args[0]}
 			if cmd.Flags().Changed("audit-retention") {
@@ -64,7 +65,7 @@ a JSON object in the form of the API: {"limits": [{"instanceId": "123", "block":
 			return []cobra.Completion{"json"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 	}
-	return one(c, cmd, systemv1.SystemService_BulkSetLimits_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_BulkSetLimits_FullMethodName,
 		func(args []string) (*systemv1.BulkSetLimitsRequest, error) { return c.readLimits(args[0]) },
 		func(_ []string, r *systemv1.BulkSetLimitsResponse) []terminal.Row {
 			rows := []terminal.Row{{"INSTANCE", "CHANGED"}}
@@ -118,14 +119,14 @@ func (c *Commands) resetLimits() *cobra.Command {
 		Example: "  castellan limits reset 123",
 		Args:    terminal.Arguments("ID"),
 	}
-	return one(c, cmd, systemv1.SystemService_ResetLimits_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_ResetLimits_FullMethodName,
 		func(args []string) (*systemv1.ResetLimitsRequest, error) {
 			return &systemv1.ResetLimitsRequest{InstanceId: args[0]}, nil
 		},
 		func(args []string, r *systemv1.ResetLimitsResponse) []terminal.Row {
 			return done(args[0], "Removed", r.GetDetails())
 		},
-		c.ask(cmd, func(args []string) string {
+		client.Ask(c.Surroundings, cmd, func(args []string) string {
 			return fmt.Sprintf("The instance %s will have no limits: it is no longer blocked, and all of its log can be read.", args[0])
 		}))
 }

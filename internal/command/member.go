@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"castellan/internal/client"
 	"castellan/internal/terminal"
 
 	memberv1 "castellan/gen/zitadel/member/v1"
@@ -58,9 +59,9 @@ func (c *Commands) listMembers() *cobra.Command {
 		}
 		return all
 	}
-	return list(c, cmd, systemv1.SystemService_ListIAMMembers_FullMethodName, addPaging(cmd),
-		func(args []string, p page) (*systemv1.ListIAMMembersRequest, error) {
-			return &systemv1.ListIAMMembersRequest{InstanceId: args[0], Query: p.query(), SortingColumn: sort(), Queries: queries()}, nil
+	return client.List(c.Surroundings, cmd, systemv1.SystemService_ListIAMMembers_FullMethodName, client.AddPaging(cmd),
+		func(args []string, p client.Page) (*systemv1.ListIAMMembersRequest, error) {
+			return &systemv1.ListIAMMembersRequest{InstanceId: args[0], Query: p.Query(), SortingColumn: sort(), Queries: queries()}, nil
 		},
 		func(r *systemv1.ListIAMMembersResponse) ([]*memberv1.Member, uint64) {
 			return r.GetResult(), r.GetDetails().GetTotalResult()

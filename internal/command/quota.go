@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"castellan/internal/client"
 	"castellan/internal/terminal"
 
 	quotav1 "castellan/gen/zitadel/quota/v1"
@@ -114,7 +115,7 @@ Without --limit a quota is only counted.`,
 		Args: terminal.Arguments("ID"),
 	}
 	q := addNewQuota(cmd)
-	return one(c, cmd, systemv1.SystemService_AddQuota_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_AddQuota_FullMethodName,
 		func(args []string) (*systemv1.AddQuotaRequest, error) {
 			r, err := q.request(args[0], c.Clock.Now())
 			if err != nil {
@@ -139,7 +140,7 @@ func (c *Commands) setQuota() *cobra.Command {
 		Args:    terminal.Arguments("ID"),
 	}
 	q := addNewQuota(cmd)
-	return one(c, cmd, systemv1.SystemService_SetQuota_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_SetQuota_FullMethodName,
 		func(args []string) (*systemv1.SetQuotaRequest, error) { return q.request(args[0], c.Clock.Now()) },
 		func(args []string, r *systemv1.SetQuotaResponse) []terminal.Row {
 			return done(args[0], "Changed", r.GetDetails())
@@ -155,14 +156,14 @@ func (c *Commands) removeQuota() *cobra.Command {
 		Args:    terminal.Arguments("ID"),
 	}
 	unit := addUnit(cmd)
-	return one(c, cmd, systemv1.SystemService_RemoveQuota_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_RemoveQuota_FullMethodName,
 		func(args []string) (*systemv1.RemoveQuotaRequest, error) {
 			return &systemv1.RemoveQuotaRequest{InstanceId: args[0], Unit: unit()}, nil
 		},
 		func(args []string, r *systemv1.RemoveQuotaResponse) []terminal.Row {
 			return done(args[0], "Removed", r.GetDetails())
 		},
-		c.ask(cmd, func(args []string) string {
+		client.Ask(c.Surroundings, cmd, func(args []string) string {
 			return fmt.Sprintf("What the instance %s uses will no longer be counted, nor limited.", args[0])
 		}))
 }

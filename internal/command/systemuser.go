@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"castellan/internal/client"
 	"castellan/internal/files"
 	"castellan/internal/terminal"
 
@@ -33,8 +34,8 @@ shown by the beginning of the SHA-256 of it; --output json shows the whole.`,
 		Example: "  castellan system-user list",
 		Args:    terminal.Arguments(),
 	}
-	return list(c, cmd, lifecyclev1.InstanceLifecycleService_ListSystemUsers_FullMethodName, nil,
-		func([]string, page) (*lifecyclev1.ListSystemUsersRequest, error) {
+	return client.List(c.Surroundings, cmd, lifecyclev1.InstanceLifecycleService_ListSystemUsers_FullMethodName, nil,
+		func([]string, client.Page) (*lifecyclev1.ListSystemUsersRequest, error) {
 			return &lifecyclev1.ListSystemUsersRequest{}, nil
 		},
 		func(r *lifecyclev1.ListSystemUsersResponse) ([]*lifecyclev1.SystemUser, uint64) {
@@ -129,7 +130,7 @@ roles in it. Nobody can give what they do not have.`,
 	key := addPublicKey(cmd)
 	memberships := cmd.Flags().StringArray("membership", nil, "what the user may do, as `SCOPE=ROLE,...`; can be repeated")
 	terminal.Must(cmd.MarkFlagRequired("membership"))
-	return one(c, cmd, lifecyclev1.InstanceLifecycleService_AddSystemUser_FullMethodName,
+	return client.One(c.Surroundings, cmd, lifecyclev1.InstanceLifecycleService_AddSystemUser_FullMethodName,
 		func(args []string) (*lifecyclev1.AddSystemUserRequest, error) {
 			public, err := key()
 			if err != nil {
@@ -162,7 +163,7 @@ counts too for a while, so that clients can change over.`,
 	}
 	key := addPublicKey(cmd)
 	keep := cmd.Flags().Duration("keep-previous-for", 0, "how long the key before counts too, at most 24h")
-	return one(c, cmd, lifecyclev1.InstanceLifecycleService_RotateSystemUserKey_FullMethodName,
+	return client.One(c.Surroundings, cmd, lifecyclev1.InstanceLifecycleService_RotateSystemUserKey_FullMethodName,
 		func(args []string) (*lifecyclev1.RotateSystemUserKeyRequest, error) {
 			public, err := key()
 			if err != nil {
@@ -187,14 +188,14 @@ func (c *Commands) removeSystemUser() *cobra.Command {
 		Example: "  castellan system-user remove ops",
 		Args:    terminal.Arguments("NAME"),
 	}
-	return one(c, cmd, lifecyclev1.InstanceLifecycleService_RemoveSystemUser_FullMethodName,
+	return client.One(c.Surroundings, cmd, lifecyclev1.InstanceLifecycleService_RemoveSystemUser_FullMethodName,
 		func(args []string) (*lifecyclev1.RemoveSystemUserRequest, error) {
 			return &lifecyclev1.RemoveSystemUserRequest{Id: args[0]}, nil
 		},
 		func(args []string, r *lifecyclev1.RemoveSystemUserResponse) []terminal.Row {
 			return []terminal.Row{{"System user", args[0]}, {"Removed", dateOf(r.GetDetails())}}
 		},
-		c.ask(cmd, func(args []string) string {
+		client.Ask(c.Surroundings, cmd, func(args []string) string {
 			return fmt.Sprintf("The system user %s can no longer call, on any node.", args[0])
 		}))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"castellan/internal/client"
 	"castellan/internal/terminal"
 
 	filterv2 "castellan/gen/zitadel/filter/v2"
@@ -23,11 +24,11 @@ func (c *Commands) listTrustedDomains() *cobra.Command {
 		{"domain", instancev2.TrustedDomainFieldName_TRUSTED_DOMAIN_FIELD_NAME_DOMAIN},
 		{"created", instancev2.TrustedDomainFieldName_TRUSTED_DOMAIN_FIELD_NAME_CREATION_DATE},
 	})
-	return list(c, cmd, instancev2.InstanceService_ListTrustedDomains_FullMethodName, addPaging(cmd),
-		func(args []string, p page) (*instancev2.ListTrustedDomainsRequest, error) {
+	return client.List(c.Surroundings, cmd, instancev2.InstanceService_ListTrustedDomains_FullMethodName, client.AddPaging(cmd),
+		func(args []string, p client.Page) (*instancev2.ListTrustedDomainsRequest, error) {
 			return &instancev2.ListTrustedDomainsRequest{
 				InstanceId: args[0], SortingColumn: sort(),
-				Pagination: &filterv2.PaginationRequest{Offset: p.offset, Limit: p.limit, Asc: p.asc},
+				Pagination: &filterv2.PaginationRequest{Offset: p.Offset, Limit: p.Limit, Asc: p.Asc},
 			}, nil
 		},
 		func(r *instancev2.ListTrustedDomainsResponse) ([]*instancev2.TrustedDomain, uint64) {
@@ -49,7 +50,7 @@ in front of it. Unlike a domain it leads to no instance by itself.`,
 		Example: "  castellan instance add-trusted-domain 123 www.acme.example",
 		Args:    terminal.Arguments("ID", "DOMAIN"),
 	}
-	return one(c, cmd, instancev2.InstanceService_AddTrustedDomain_FullMethodName,
+	return client.One(c.Surroundings, cmd, instancev2.InstanceService_AddTrustedDomain_FullMethodName,
 		func(args []string) (*instancev2.AddTrustedDomainRequest, error) {
 			return &instancev2.AddTrustedDomainRequest{InstanceId: args[0], TrustedDomain: args[1]}, nil
 		},
@@ -66,14 +67,14 @@ func (c *Commands) removeTrustedDomain() *cobra.Command {
 		Example: "  castellan instance remove-trusted-domain 123 www.acme.example",
 		Args:    terminal.Arguments("ID", "DOMAIN"),
 	}
-	return one(c, cmd, instancev2.InstanceService_RemoveTrustedDomain_FullMethodName,
+	return client.One(c.Surroundings, cmd, instancev2.InstanceService_RemoveTrustedDomain_FullMethodName,
 		func(args []string) (*instancev2.RemoveTrustedDomainRequest, error) {
 			return &instancev2.RemoveTrustedDomainRequest{InstanceId: args[0], TrustedDomain: args[1]}, nil
 		},
 		func(args []string, r *instancev2.RemoveTrustedDomainResponse) []terminal.Row {
 			return []terminal.Row{{"Instance", args[0]}, {"Removed", date(r.GetDeletionDate())}}
 		},
-		c.ask(cmd, func(args []string) string {
+		client.Ask(c.Surroundings, cmd, func(args []string) string {
 			return fmt.Sprintf("The instance %s will no longer be shown as %s.", args[0], args[1])
 		}))
 }

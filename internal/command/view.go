@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"castellan/internal/client"
 	"castellan/internal/terminal"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
@@ -32,8 +33,10 @@ func (c *Commands) listViews() *cobra.Command {
 		Example: "  castellan view list",
 		Args:    terminal.Arguments(),
 	}
-	return list(c, cmd, systemv1.SystemService_ListViews_FullMethodName, nil,
-		func([]string, page) (*systemv1.ListViewsRequest, error) { return &systemv1.ListViewsRequest{}, nil },
+	return client.List(c.Surroundings, cmd, systemv1.SystemService_ListViews_FullMethodName, nil,
+		func([]string, client.Page) (*systemv1.ListViewsRequest, error) {
+			return &systemv1.ListViewsRequest{}, nil
+		},
 		func(r *systemv1.ListViewsResponse) ([]*systemv1.View, uint64) { return r.GetResult(), 0 },
 		terminal.Row{"NAME", "DATABASE", "PROCESSED", "LAST RUN"},
 		func(v *systemv1.View) terminal.Row {
@@ -54,7 +57,7 @@ written meanwhile. Many instances take their time: --timeout says how much.`,
 		Args:    terminal.Arguments("NAME"),
 	}
 	in := addDatabase(cmd)
-	return one(c, cmd, systemv1.SystemService_ClearView_FullMethodName,
+	return client.One(c.Surroundings, cmd, systemv1.SystemService_ClearView_FullMethodName,
 		func(args []string) (*systemv1.ClearViewRequest, error) {
 			return &systemv1.ClearViewRequest{Database: *in, ViewName: args[0]}, nil
 		},

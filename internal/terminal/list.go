@@ -12,6 +12,49 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
+// List shows a list in the form that --output says.
+type List struct {
+	table    *Table
+	document *ListJSON // instead of the table
+}
+
+// NewList returns what shows a list whose answers are of the type of like, in a form of
+// [AddOutput]. It panics when like has no field that is a list of messages.
+func NewList(w io.Writer, form string, header Row, like proto.Message) List {
+	if form == OutputJSON {
+		return List{document: NewListJSON(w, entriesOf(like))}
+	}
+	return List{table: NewTable(w, header)}
+}
+
+// Page shows one page: answer, whose entries are rows. It returns an error of the writer.
+func (l List) Page(answer proto.Message, rows []Row) error {
+	if l.document != nil {
+		return l.document.Write(answer)
+	}
+	return l.table.Write(rows)
+}
+
+// End ends the list. It returns an error of the writer.
+func (l List) End() error {
+	if l.document != nil {
+		return l.document.Close()
+	}
+	return nil
+}
+
+// entriesOf returns the name of the field of an answer that holds the entries of a list. It is
+// the one list of messages in it.
+func entriesOf(answer proto.Message) protoreflect.Name {
+	fields := answer.ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		if f := fields.Get(i); f.IsList() && f.Message() != nil {
+			return f.Name()
+		}
+	}
+	panic(fmt.Sprintf("%T is no list", answer)) // which every test of the command would notice
+}
+
 // ListJSON writes the pages of a list as one JSON document in the form of the API: the members
 // of the first page, and the entries of all pages in the place of its own.
 type ListJSON struct {
