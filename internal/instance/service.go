@@ -64,23 +64,32 @@ func (s *Service) Start(ctx context.Context, id ident.InstanceID, actor ident.Ac
 // deleted later, see eventlog.Log.RunReclaim. It returns the last state of the instance, and
 // [NotFound] when it is called again.
 func (s *Service) Remove(ctx context.Context, id ident.InstanceID, actor ident.Actor) (State, error) {
-	return s.write(ctx, id, actor, Remove{}.Decide, (*eventlog.Writer).Destroy)
+	return s.write(ctx, id, actor, GetTrusted, Remove{}.Decide, (*eventlog.Writer).Destroy)
 }
 
 // change is every command on an instance that stays: load, decide, append.
 func (s *Service) change(ctx context.Context, id ident.InstanceID, actor ident.Actor,
 	decide func(State) ([]eventlog.Payload, error),
 ) (State, error) {
-	return s.write(ctx, id, actor, decide, nil)
+	return s.write(ctx, id, actor, Get, decide, nil)
 }
 
-// write loads, decides and appends; then, unless it is nil, end ends the write.
+// write loads, decides and appends; then, unless it is nil, end ends the write. get is [GetTrusted] for
+// what concerns trusted domains; others do without reading them, and so leave them as they are.
+//
+// The row is locked by a statement of its own: a statement sees what was committed when it began,
+// which is before it has waited for the lock, and so might miss a domain that the transaction it
+// waited for has added.
 func (s *Service) write(ctx context.Context, id ident.InstanceID, actor ident.Actor,
+	get func(context.Context, store.Querier, ident.InstanceID) (State, error),
 	decide func(State) ([]eventlog.Payload, error), end func(*eventlog.Writer, context.Context) error,
 ) (State, error) {
 	var after State
 	err := s.Log.Write(ctx, id, actor, func(ctx context.Context, w *eventlog.Writer) error {
-		before, err := s.load(ctx, w, id)
+		if err := s.Hold(ctx, w, id); err != nil {
+			return err
+		}
+		before, err := get(ctx, w, id)
 		if err != nil {
 			return err
 		}
@@ -98,17 +107,6 @@ func (s *Service) write(ctx context.Context, id ident.InstanceID, actor ident.Ac
 		return State{}, err
 	}
 	return after, nil
-}
-
-// load reads an instance that this transaction alone may change until it ends. The row is
-// locked by a statement of its own: a statement sees what was committed when it began, which is
-// before it has waited for the lock, and so might miss a domain that the transaction it waited
-// for has added.
-func (s *Service) load(ctx context.Context, tx store.Tx, id ident.InstanceID) (State, error) {
-	if err := s.Hold(ctx, tx, id); err != nil {
-		return State{}, err
-	}
-	return GetTrusted(ctx, tx, id)
 }
 
 // Hold locks an instance until tx ends: commands on it follow each other, and nobody removes it

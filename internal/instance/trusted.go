@@ -67,12 +67,12 @@ func (s State) trusts(name string) bool {
 
 // AddTrustedDomain lets links of an instance carry another host, see [AddTrustedDomain.Decide].
 func (s *Service) AddTrustedDomain(ctx context.Context, id ident.InstanceID, actor ident.Actor, domain string) (State, error) {
-	return s.change(ctx, id, actor, AddTrustedDomain{Domain: domain}.Decide)
+	return s.write(ctx, id, actor, GetTrusted, AddTrustedDomain{Domain: domain}.Decide, nil)
 }
 
 // RemoveTrustedDomain takes a trusted domain from an instance, see [RemoveTrustedDomain.Decide].
 func (s *Service) RemoveTrustedDomain(ctx context.Context, id ident.InstanceID, actor ident.Actor, domain string) (State, error) {
-	return s.change(ctx, id, actor, RemoveTrustedDomain{Domain: domain}.Decide)
+	return s.write(ctx, id, actor, GetTrusted, RemoveTrustedDomain{Domain: domain}.Decide, nil)
 }
 
 // GetTrusted returns an instance with its trusted domains, which [Get] leaves out: they are seldom
