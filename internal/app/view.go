@@ -3,8 +3,9 @@ package app
 import "castellan/internal/eventlog"
 
 var tables = []eventlog.Table[State]{{
-	Name: "apps",
-	Key:  []string{"instance_id", "app_id"},
+	Name:      "apps",
+	Key:       []string{"instance_id", "app_id"},
+	Aggregate: "app_id",
 	Rest: []string{
 		"org_id", "project_id", "name", "kind", "client_id", "auth_method", "is_console", "dev_mode",
 		"sequence", "created_at", "changed_at",

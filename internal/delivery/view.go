@@ -12,8 +12,9 @@ import (
 )
 
 var tables = []eventlog.Table[State]{{
-	Name: "deliveries",
-	Key:  []string{"instance_id", "delivery_id"},
+	Name:      "deliveries",
+	Key:       []string{"instance_id", "delivery_id"},
+	Aggregate: "delivery_id",
 	Rest: []string{
 		"kind", "url", "content_type", "body", "state", "next_at", "attempts", "failures", "last_error", "last_failed",
 		"sequence", "created_at", "changed_at",

@@ -17,6 +17,7 @@ type Kind interface {
 	kind() string
 	decoders() map[string]decoder
 	tableNames() []string
+	slots() []slot
 	reclaimSQL() []string
 	refold() folder
 }

@@ -34,6 +34,10 @@ type Table[S State] struct {
 	Key []string
 	// Rest are the other columns.
 	Rest []string
+	// Aggregate is the column that holds the id of the aggregate of a row, or an SQL expression for it
+	// that is never NULL. A rebuild needs it to divide an instance that has many; it is empty where an
+	// instance has few. It should stand next to instance_id in some index.
+	Aggregate string
 	// Rows returns the rows of a state: the values of Key, then of Rest.
 	Rows func(S) [][]any
 

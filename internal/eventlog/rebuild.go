@@ -48,40 +48,50 @@ func (l *Log) Rebuild(ctx context.Context, tx store.Tx) (int, error) {
 // ErrNoTable means that a table holds no folded state, or is none.
 var ErrNoTable = errors.New("eventlog: no noun has this table")
 
-// Rebuilt says how far a rebuild has come.
-type Rebuilt struct {
+// Progress is how far a rebuild has come. The zero value is the beginning.
+type Progress struct {
 	// Last is the instance up to which everything is rebuilt, in the order of ids; empty for none.
 	Last ident.InstanceID
-	// Instances and Events are how many of them were folded.
+	// Part is the instance after it that is rebuilt up to an aggregate, in the order of their ids; empty
+	// for none.
+	Part      ident.InstanceID
+	Aggregate string
+}
+
+// Rebuilt says what a rebuild has done.
+type Rebuilt struct {
+	Progress
+	// Instances and Events are how many of them were folded; a part of an instance is one when it is
+	// the last.
 	Instances, Events int
 }
 
 // RebuildTable folds the log into one table again, and into the other tables of its noun, in the
-// running system. It begins after an instance: the empty id, or the Last of a rebuild that was cut
-// short. Rows that are not the fold of any events go.
+// running system. It begins where a rebuild ended that was cut short, or with the zero Progress at the
+// beginning. Rows that are not the fold of any events go.
 //
 // Instance by instance the rows are replaced, in transactions of about a thousand events each; an
-// instance with more is a transaction of its own. Readers see the rows of before until such a
-// transaction is committed. Writers of its instances, and of no others, wait for it; on an engine with
-// one writer all do. A write is never lost nor undone: it comes before the transaction, which then
-// folds its events too, or after it. A removed instance stays out, also when it is removed meanwhile.
-// Whatever ends the rebuild, its context among it, the instances up to Last are rebuilt and all others
-// are as they were.
+// instance with more is divided by its aggregates, each of which is folded at once.
+// Readers see the rows of before until such a transaction is committed. Writers of its instances,
+// and of no others, wait for it; on an engine with one writer all do. A write is never lost nor
+// undone: it comes before the transaction, which then folds its events too, or after it. A removed
+// instance stays out, also when it is removed meanwhile. Whatever ends the rebuild, its context
+// among it, what the Progress says is rebuilt and all else is as it was.
 //
-// A damaged row can be in the way of another instance, when it holds what is unique beyond one. Then
-// the noun is rebuilt in one transaction, for which all writers wait.
+// A damaged row can be in the way of another aggregate, when it holds what is unique beyond one. Then
+// the instance is rebuilt in one transaction, and if that was not enough the noun, for which all
+// writers wait.
 //
 // It returns ErrNoTable, the errors of store.DB, and those of a log that cannot be folded: of which
 // two instances that own one unique name is a *store.ConflictError.
-func (l *Log) RebuildTable(ctx context.Context, table string, after ident.InstanceID) (Rebuilt, error) {
+func (l *Log) RebuildTable(ctx context.Context, table string, after Progress) (Rebuilt, error) {
 	i := slices.IndexFunc(l.order, func(k Kind) bool { return slices.Contains(k.tableNames(), table) })
 	if i < 0 {
 		return Rebuilt{}, fmt.Errorf("%w: %.100q", ErrNoTable, table)
 	}
 	kind := l.order[i]
 	done, err := l.rebuildInTurn(ctx, kind, after)
-	inTheWay := slices.ContainsFunc(kind.tableNames(), func(t string) bool { return store.ConflictIn(err, t) })
-	if inTheWay {
+	if inTheWay(kind, err) {
 		var all Rebuilt
 		if all, err = l.rebuildAtOnce(ctx, kind); err == nil {
 			done = all
@@ -93,26 +103,111 @@ func (l *Log) RebuildTable(ctx context.Context, table string, after ident.Instan
 	return done, err
 }
 
+// inTheWay reports whether err says that a row of the noun is where another belongs.
+func inTheWay(kind Kind, err error) bool {
+	return slices.ContainsFunc(kind.tableNames(), func(t string) bool { return store.ConflictIn(err, t) })
+}
+
 // rebuildInTurn rebuilds a noun in many transactions.
-func (l *Log) rebuildInTurn(ctx context.Context, kind Kind, after ident.InstanceID) (Rebuilt, error) {
-	done := Rebuilt{Last: after}
+func (l *Log) rebuildInTurn(ctx context.Context, kind Kind, after Progress) (Rebuilt, error) {
+	done := Rebuilt{Progress: after}
 	for {
-		group, err := l.nextInstances(ctx, l.db, kind, done.Last)
-		if err != nil || len(group) == 0 {
+		if done.Part != "" {
+			if err := l.rebuildPart(ctx, kind, &done); err != nil {
+				return done, err
+			}
+			continue
+		}
+		group, err := l.nextGroup(ctx, kind, done.Last)
+		if err != nil || len(group.instances) == 0 {
 			return done, err
 		}
-		var instances, events int
-		err = l.db.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
-			instances, events, err = l.rebuildGroup(ctx, tx, kind, group)
-			return err
-		})
+		if group.large {
+			done.Part = group.instances[0]
+			continue
+		}
+		events, err := l.rebuildSpans(ctx, kind, group.instances, span{})
 		if err != nil {
 			return done, err
 		}
-		done.Last = group[instances-1]
-		done.Instances += instances
+		done.Last = group.instances[len(group.instances)-1]
+		done.Instances += len(group.instances)
 		done.Events += events
 	}
+}
+
+// rebuildPart rebuilds the next aggregates of the instance that is rebuilt in part.
+func (l *Log) rebuildPart(ctx context.Context, kind Kind, done *Rebuilt) error {
+	s := span{instance: done.Part, after: done.Aggregate}
+	var err error
+	if s.upTo, err = l.boundary(ctx, kind, s.instance, s.after); err != nil {
+		return err
+	}
+	events, err := l.rebuildSpans(ctx, kind, []ident.InstanceID{s.instance}, s)
+	if inTheWay(kind, err) && !s.whole() {
+		s = span{instance: s.instance}
+		events, err = l.rebuildSpans(ctx, kind, []ident.InstanceID{s.instance}, s)
+	}
+	if err != nil {
+		return err
+	}
+	done.Events += events
+	if done.Aggregate = s.upTo; s.upTo == "" {
+		done.Last, done.Part = done.Part, ""
+		done.Instances++
+	}
+	return nil
+}
+
+// rebuildSpans rebuilds the same span of some instances, which are sorted, in one transaction.
+func (l *Log) rebuildSpans(ctx context.Context, kind Kind, instances []ident.InstanceID, s span) (events int, err error) {
+	err = l.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		events = 0
+		if err := l.lock(ctx, tx, l.db.Dialect().RebuildLock, instances); err != nil {
+			return err
+		}
+		for _, s.instance = range instances {
+			n, err := l.rebuildSpan(ctx, tx, kind, s)
+			if err != nil {
+				return err
+			}
+			events += n
+		}
+		return nil
+	})
+	return events, err
+}
+
+// group are instances that are rebuilt in one transaction, or one that is too large for it.
+type group struct {
+	instances []ident.InstanceID
+	large     bool
+}
+
+// nextGroup returns the next instances that have together enough events for one transaction, or as
+// many as there are. No others need be locked.
+func (l *Log) nextGroup(ctx context.Context, kind Kind, after ident.InstanceID) (group, error) {
+	next, err := l.nextInstances(ctx, l.db, kind, after)
+	if err != nil {
+		return group{}, err
+	}
+	divisible := !slices.ContainsFunc(kind.slots(), func(t slot) bool { return t.aggregate == "" })
+	events := 0
+	for i, instance := range next {
+		n, err := l.eventsOf(ctx, kind, instance)
+		if err != nil {
+			return group{}, err
+		}
+		if large := divisible && n > l.rebuildEvents; large && i == 0 {
+			return group{next[:1], true}, nil
+		} else if large {
+			return group{next[:i], false}, nil
+		}
+		if events += n; events >= l.rebuildEvents {
+			return group{next[:i+1], false}, nil
+		}
+	}
+	return group{next, false}, nil
 }
 
 // nextInstances returns the next instances that exist, or of which there are rows all the same, in the
@@ -136,25 +231,6 @@ func (l *Log) nextInstances(ctx context.Context, q store.Querier, kind Kind, aft
 	return next[:min(len(next), l.rebuildInstances)], nil
 }
 
-// rebuildGroup rebuilds the first of some instances: so many that their events are enough for one
-// transaction, at least one.
-func (l *Log) rebuildGroup(ctx context.Context, tx store.Tx, kind Kind, group []ident.InstanceID) (instances, events int, err error) {
-	if err := l.lock(ctx, tx, l.db.Dialect().RebuildLock, group); err != nil {
-		return 0, 0, err
-	}
-	for _, instance := range group {
-		if events >= l.rebuildEvents {
-			break
-		}
-		n, err := l.replace(ctx, tx, kind, instance)
-		if err != nil {
-			return 0, 0, err
-		}
-		instances, events = instances+1, events+n
-	}
-	return instances, events, nil
-}
-
 // rebuildAtOnce rebuilds a noun in one transaction.
 func (l *Log) rebuildAtOnce(ctx context.Context, kind Kind) (done Rebuilt, err error) {
 	err = l.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
@@ -175,7 +251,7 @@ func (l *Log) rebuildAtOnce(ctx context.Context, kind Kind) (done Rebuilt, err e
 				if err != nil {
 					return err
 				}
-				n, err := l.rebuildInstance(ctx, tx, kind, instance, sealer)
+				n, err := l.foldSpan(ctx, tx, kind, span{instance: instance}, sealer)
 				if err != nil {
 					return err
 				}
@@ -184,38 +260,6 @@ func (l *Log) rebuildAtOnce(ctx context.Context, kind Kind) (done Rebuilt, err e
 		}
 	})
 	return done, err
-}
-
-// replace rebuilds one instance, which this transaction has locked, and returns the number of events
-// folded. What a removed instance has left is up to [Log.Reclaim], which does not take it all at once.
-func (l *Log) replace(ctx context.Context, tx store.Tx, kind Kind, instance ident.InstanceID) (int, error) {
-	sealer, err := l.sealerOf(ctx, tx, instance)
-	if err != nil {
-		return 0, err
-	}
-	if sealer == nil {
-		removed, err := store.All(ctx, tx, scanText, `SELECT instance_id FROM removals WHERE instance_id = $1`, string(instance))
-		if err != nil || len(removed) > 0 {
-			return 0, err
-		}
-	}
-	for _, table := range kind.tableNames() {
-		if err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE instance_id = $1", string(instance)); err != nil {
-			return 0, err
-		}
-	}
-	return l.rebuildInstance(ctx, tx, kind, instance, sealer)
-}
-
-// rebuildInstance folds the events of one instance into the tables of one noun, in which it has no
-// rows, and returns their number. Without a sealer there are none that can be read.
-func (l *Log) rebuildInstance(ctx context.Context, tx store.Tx, kind Kind, instance ident.InstanceID, sealer store.Sealer) (int, error) {
-	if sealer == nil {
-		return 0, nil
-	}
-	return l.refold(ctx, tx, func(last Event) ([]Event, error) {
-		return l.ofKind(ctx, tx, kind, instance, sealer, last)
-	})
 }
 
 // lock runs a statement that locks an instance for each of some. It does so in the order of their ids,
@@ -309,24 +353,6 @@ func (l *Log) byAggregate(ctx context.Context, q store.Querier, last Event) ([]E
 		return nil, fmt.Errorf("rebuild after %s/%s/%s: %w", last.Instance, last.Aggregate.Type, last.Aggregate.ID, err)
 	}
 	return l.openAll(ctx, q, records)
-}
-
-// ofKind is byAggregate for the aggregates of one noun of one instance.
-func (l *Log) ofKind(ctx context.Context, q store.Querier, kind Kind, instance ident.InstanceID, sealer store.Sealer, last Event) ([]Event, error) {
-	records, err := store.All(ctx, q, scanRecord, `SELECT `+eventColumns+` FROM events
- WHERE instance_id = $1 AND aggregate_type = $2 AND (aggregate_id, sequence) > ($3, $4)
- ORDER BY aggregate_id, sequence LIMIT $5`,
-		string(instance), kind.kind(), last.Aggregate.ID, int64(last.Sequence), rebuildPage)
-	if err != nil {
-		return nil, fmt.Errorf("rebuild instance %s after %s: %w", instance, last.Aggregate.ID, err)
-	}
-	events := make([]Event, len(records))
-	for i, r := range records {
-		if events[i], err = l.open(r, sealer); err != nil {
-			return nil, err
-		}
-	}
-	return events, nil
 }
 
 // folder folds the events of one aggregate from the start and saves what becomes of them.

@@ -58,7 +58,7 @@ func (f *fixture) fill(instances ...ident.InstanceID) {
 // rebuildTable rebuilds in many transactions.
 func (f *fixture) rebuildTable(table string, after ident.InstanceID) (eventlog.Rebuilt, error) {
 	f.log.SetRebuildBatch(8, 3)
-	return f.log.RebuildTable(f.Context(), table, after)
+	return f.log.RebuildTable(f.Context(), table, eventlog.Progress{Last: after})
 }
 
 // wantRows checks both tables.
@@ -81,7 +81,7 @@ func TestRebuildTable(t *testing.T) {
 			f.must(err)
 			f.wantRows(want)
 			// The events of a shelf: added, and two or one put.
-			if diff := cmp.Diff(eventlog.Rebuilt{Last: "99", Instances: 6 + 3, Events: 6 * 5}, done); diff != "" {
+			if diff := cmp.Diff(eventlog.Rebuilt{Progress: eventlog.Progress{Last: "99"}, Instances: 6 + 3, Events: 6 * 5}, done); diff != "" {
 				f.Errorf("rebuilt (-want +got):\n%s", diff)
 			}
 		}
@@ -138,7 +138,7 @@ func TestRebuildTableOfManyEvents(t *testing.T) {
 		want := f.rows()
 		f.exec(`DELETE FROM others`)
 		f.damage()
-		done, err := f.log.RebuildTable(f.Context(), "shelf_things", "")
+		done, err := f.log.RebuildTable(f.Context(), "shelf_things", eventlog.Progress{})
 		f.must(err)
 		if done.Events != 1505 {
 			f.Errorf("%d events folded, want 1505", done.Events)
@@ -147,7 +147,7 @@ func TestRebuildTableOfManyEvents(t *testing.T) {
 		if n := f.count(`SELECT count(*) FROM others`); n != 0 {
 			f.Errorf("the other noun was rebuilt too: %d rows", n)
 		}
-		_, err = f.log.RebuildTable(f.Context(), "others", "")
+		_, err = f.log.RebuildTable(f.Context(), "others", eventlog.Progress{})
 		f.must(err)
 		logtest.CheckFold(f, f.db, f.log)
 	})
@@ -171,7 +171,7 @@ func TestRebuildTableGoesOn(t *testing.T) {
 			}
 		}))
 		f.log.SetRebuildBatch(8, 3) // the transactions rebuild 1, 11 and 2, then 3 and 4, then 5 and 6
-		done, err := f.log.RebuildTable(ctx, "shelves", "")
+		done, err := f.log.RebuildTable(ctx, "shelves", eventlog.Progress{})
 		if !errors.Is(err, context.Canceled) || done.Last != "4" || done.Events != 20 {
 			f.Fatalf("rebuilt %+v, %v; want it to end after instance 4", done, err)
 		}
@@ -202,6 +202,80 @@ func TestRebuildTableGoesOn(t *testing.T) {
 	})
 }
 
+// An instance that is too large for one transaction is divided by its aggregates. A rebuild that ends in
+// the middle leaves whole aggregates and goes on where it ended, so that it comes to its end however
+// little time a call has.
+func TestRebuildTableDividesAnInstance(t *testing.T) {
+	const shelves, ofOne = 20, 4 // events
+	eachEngine(t, func(f *fixture) {
+		f.fill("1", "2", "3")
+		for i := range shelves {
+			id := fmt.Sprintf("s%02d", i)
+			f.begin("2", id, id+"x", id+"y", id+"z")
+		}
+		want := f.rows()
+		f.exec(`UPDATE shelves SET name = 'forged'`)
+		f.exec(`DELETE FROM shelf_things WHERE shelf_id = 's07'`)
+		for _, stray := range []string{" ", "s03a", "zz"} { // before, between and after all others
+			f.exec(`INSERT INTO shelf_things VALUES ('2', $1, $2, '')`, stray, "stray "+stray)
+		}
+
+		var done eventlog.Progress
+		calls, events := 0, 0
+		for ended := false; !ended; calls++ {
+			ctx, cancel := context.WithCancel(f.Context())
+			folded := 0 // in this call
+			f.log = f.newLog(declareShelf(func(n *eventlog.Noun[shelf]) {
+				n.Apply = func(s shelf, e eventlog.Event) shelf {
+					if folded++; folded > 24 { // after one transaction at least
+						cancel()
+					}
+					return applyShelf(s, e)
+				}
+			}))
+			f.log.SetRebuildBatch(8, 3)
+			got, err := f.log.RebuildTable(ctx, "shelves", done)
+			cancel()
+			if ended = err == nil; !ended && !errors.Is(err, context.Canceled) {
+				f.Fatal(err)
+			}
+			if got.Events == 0 || !ended && got.Progress == done {
+				f.Fatalf("call %d did nothing: %+v, %v", calls, got, err)
+			}
+			done, events = got.Progress, events+got.Events
+			if done.Part != "" && done.Part != "2" {
+				f.Errorf("instance %s is rebuilt in part", done.Part)
+			}
+			seen := f.count(`SELECT count(*) FROM shelves WHERE instance_id = '2' AND shelf_id <= $1 AND name = 'forged'`, done.Aggregate)
+			if done.Part != "" && seen != 0 {
+				f.Errorf("%d shelves up to %q are as they were", seen, done.Aggregate)
+			}
+		}
+		if calls < 4 || events != 3*5+shelves*ofOne || done.Last != "3" {
+			f.Errorf("%d calls, %d events, %+v", calls, events, done)
+		}
+		f.wantRows(want)
+		logtest.CheckFold(f, f.db, f.log)
+	})
+}
+
+// A row in the way of another aggregate of a divided instance goes with the others of the instance.
+func TestRebuildTableDividesNoInstanceWithARowInTheWay(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		f.fill("1", "2")
+		want := f.rows()
+		// Thing x of shelf a, which is rebuilt first, stands on shelf b.
+		f.exec(`UPDATE shelf_things SET shelf_id = 'b' WHERE thing = 'x' AND instance_id = '1'`)
+		f.log.SetRebuildBatch(1, 3)
+		done, err := f.log.RebuildTable(f.Context(), "shelves", eventlog.Progress{})
+		f.must(err)
+		if done.Last != "2" || done.Part != "" || done.Instances != 2 || done.Events != 10 {
+			f.Errorf("rebuilt %+v", done)
+		}
+		f.wantRows(want)
+	})
+}
+
 // What a log that cannot be folded would give replaces nothing.
 func TestRebuildTableRefusesADamagedLog(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
@@ -213,7 +287,7 @@ func TestRebuildTableRefusesADamagedLog(t *testing.T) {
 			f.exec(sql)
 			before := f.rows()
 			f.log.SetRebuildBatch(1, 3)
-			if done, err := f.log.RebuildTable(f.Context(), "shelves", ""); err == nil || done.Last != "1" {
+			if done, err := f.log.RebuildTable(f.Context(), "shelves", eventlog.Progress{}); err == nil || done.Last != "1" {
 				f.Errorf("%s: rebuilt %+v", sql, done)
 			}
 			f.wantRows(before)
@@ -339,7 +413,7 @@ func TestWritersWaitForRebuildTable(t *testing.T) {
 		}))
 		rebuilt := make(chan error, 1)
 		go func() {
-			_, err := slow.RebuildTable(f.Context(), "shelves", "")
+			_, err := slow.RebuildTable(f.Context(), "shelves", eventlog.Progress{})
 			rebuilt <- err
 		}()
 		<-inside
@@ -395,7 +469,7 @@ func TestRebuildTableUnderWriters(t *testing.T) {
 		for last := false; !last; rebuilds++ {
 			last = writing.Load() == 0 && rebuilds > 1
 			table := f.log.Tables()[rebuilds%2]
-			if _, err := f.log.RebuildTable(f.Context(), table, ""); err != nil {
+			if _, err := f.log.RebuildTable(f.Context(), table, eventlog.Progress{}); err != nil {
 				f.Errorf("rebuild %d of %s: %v", rebuilds, table, err)
 				break
 			}

@@ -87,7 +87,7 @@ func declareShelf(change func(*eventlog.Noun[shelf])) *eventlog.Noun[shelf] {
 		Apply:    applyShelf,
 		Tables: []eventlog.Table[shelf]{
 			{
-				Name: "shelves", Key: []string{"instance_id", "shelf_id"},
+				Name: "shelves", Key: []string{"instance_id", "shelf_id"}, Aggregate: "shelf_id",
 				Rest: []string{"owner", "name", "sequence", "created_at", "changed_at"},
 				Rows: func(s shelf) [][]any {
 					if s.Removed {
@@ -98,6 +98,7 @@ func declareShelf(change func(*eventlog.Noun[shelf])) *eventlog.Noun[shelf] {
 			},
 			{
 				Name: "shelf_things", Key: []string{"instance_id", "shelf_id", "thing"}, Rest: []string{"note"},
+				Aggregate: "shelf_id",
 				Rows: func(s shelf) (rows [][]any) {
 					if s.Removed {
 						return nil

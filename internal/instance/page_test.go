@@ -421,7 +421,7 @@ func TestTotal(t *testing.T) {
 		}))
 		f.clock.Advance(countLife)
 		want(5)
-		_, err = f.log.RebuildTable(f.Context(), "instances", "")
+		_, err = f.log.RebuildTable(f.Context(), "instances", eventlog.Progress{})
 		f.must(err)
 		f.clock.Advance(countLife)
 		want(6)

@@ -39,7 +39,7 @@ func BenchmarkRebuildTable(b *testing.B) {
 				}
 			}
 			for b.Loop() {
-				done, err := log.RebuildTable(b.Context(), "instances", "")
+				done, err := log.RebuildTable(b.Context(), "instances", eventlog.Progress{})
 				if err != nil || done.Instances != instances || done.Events != 7*instances {
 					b.Fatal(done, err)
 				}

@@ -12,17 +12,19 @@ func stateOf(active bool) string {
 
 var tables = []eventlog.Table[State]{
 	{
-		Name: "orgs",
-		Key:  []string{"instance_id", "org_id"},
-		Rest: []string{"name", "state", "sequence", "created_at", "changed_at"},
+		Name:      "orgs",
+		Key:       []string{"instance_id", "org_id"},
+		Aggregate: "org_id",
+		Rest:      []string{"name", "state", "sequence", "created_at", "changed_at"},
 		Rows: func(s State) [][]any {
 			return [][]any{append([]any{string(s.Instance), s.ID, s.Name, stateOf(s.Active)}, s.Row()...)}
 		},
 	},
 	{
-		Name: "org_domains",
-		Key:  []string{"instance_id", "org_id", "domain"},
-		Rest: []string{"is_verified", "is_primary"},
+		Name:      "org_domains",
+		Key:       []string{"instance_id", "org_id", "domain"},
+		Aggregate: "org_id",
+		Rest:      []string{"is_verified", "is_primary"},
 		Rows: func(s State) [][]any {
 			rows := make([][]any, len(s.Domains))
 			for i, d := range s.Domains {

@@ -13,8 +13,9 @@ import (
 )
 
 var tables = []eventlog.Table[State]{{
-	Name: "quotas",
-	Key:  []string{"instance_id", "unit"},
+	Name:      "quotas",
+	Key:       []string{"instance_id", "unit"},
+	Aggregate: "quota_id",
 	Rest: []string{
 		"quota_id", "period_from", "reset_interval", "amount", "is_limited", "notifications",
 		"sequence", "created_at", "changed_at",

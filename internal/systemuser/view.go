@@ -14,8 +14,9 @@ import (
 const usersTable = "system_users"
 
 var tables = []eventlog.Table[State]{{
-	Name: usersTable,
-	Key:  []string{"instance_id", "name"},
+	Name:      usersTable,
+	Key:       []string{"instance_id", "name"},
+	Aggregate: "name",
 	Rest: []string{
 		"is_removed", "public_key", "previous_key", "previous_until", "memberships",
 		"sequence", "created_at", "changed_at",

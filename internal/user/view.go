@@ -13,8 +13,9 @@ const Table = "users"
 const Active = "active"
 
 var tables = []eventlog.Table[State]{{
-	Name: Table,
-	Key:  []string{"instance_id", "user_id"},
+	Name:      Table,
+	Key:       []string{"instance_id", "user_id"},
+	Aggregate: "user_id",
 	Rest: []string{
 		"org_id", "login_key", "username", "kind", "state", "name", "access_token_type",
 		"first_name", "last_name", "display_name", "preferred_language", "email", "email_verified",

@@ -11,7 +11,6 @@ import (
 
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
-	"castellan/internal/ident"
 	"castellan/internal/store"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
@@ -48,8 +47,8 @@ func (s *Service) ListViews(ctx context.Context, _ *systemv1.ListViewsRequest) (
 // ClearView rebuilds a view from the log, and with it the others of the same noun; it can be read and
 // written meanwhile (contract section 2.7, decision D7). It answers when the view is rebuilt.
 //
-// One that takes longer than a call may take answers DeadlineExceeded, with every instance either
-// rebuilt or as it was. The next call for the view, on the same node and within resumeWindow, goes on
+// One that takes longer than a call may take answers DeadlineExceeded, with every object either
+// rebuilt or as it was, however large its instance is. The next call for the view, on the same node and within resumeWindow, goes on
 // from there; any other begins again, which harms nothing. It returns QUERY-wk1jr for a name without a
 // dot, and QUERY-ej8fn for a view there is none of.
 func (s *Service) ClearView(ctx context.Context, req *systemv1.ClearViewRequest) (*systemv1.ClearViewResponse, error) {
@@ -60,7 +59,7 @@ func (s *Service) ClearView(ctx context.Context, req *systemv1.ClearViewRequest)
 	if !ok || req.GetDatabase() != viewDatabase {
 		return nil, errNoView
 	}
-	done, err := s.Log.RebuildTable(ctx, table, s.rebuilds.last(table, s.Clock.Now()))
+	done, err := s.Log.RebuildTable(ctx, table, s.rebuilds.done(table, s.Clock.Now()))
 	var contradiction *store.ConflictError
 	switch {
 	case errors.Is(err, eventlog.ErrNoTable):
@@ -71,7 +70,7 @@ func (s *Service) ClearView(ctx context.Context, req *systemv1.ClearViewRequest)
 	case errors.As(err, &contradiction):
 		return nil, fault.Plain(fault.Internal, "the log says of two objects that they own the same name; nothing was changed").WithCause(err)
 	}
-	s.rebuilds.keep(table, done.Last, s.Clock.Now())
+	s.rebuilds.keep(table, done.Progress, s.Clock.Now())
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fault.Plain(fault.DeadlineExceeded, "the view is rebuilt in part; call again to go on from there").WithCause(err)
 	}
@@ -93,27 +92,27 @@ type rebuilds struct {
 }
 
 type part struct {
-	last ident.InstanceID
+	done eventlog.Progress
 	at   time.Time
 }
 
-// last returns the instance after which a rebuild of a table has to go on.
-func (r *rebuilds) last(table string, now time.Time) ident.InstanceID {
+// done returns where a rebuild of a table has to go on.
+func (r *rebuilds) done(table string, now time.Time) eventlog.Progress {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p, ok := r.part[table]; ok && now.Sub(p.at) < resumeWindow {
-		return p.last
+		return p.done
 	}
-	return ""
+	return eventlog.Progress{}
 }
 
-func (r *rebuilds) keep(table string, last ident.InstanceID, now time.Time) {
+func (r *rebuilds) keep(table string, done eventlog.Progress, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.part == nil {
 		r.part = make(map[string]part)
 	}
-	r.part[table] = part{last, now}
+	r.part[table] = part{done, now}
 }
 
 func (r *rebuilds) forget(table string) {

@@ -23,6 +23,13 @@ func CheckFold(t testing.TB, db store.DB, log *eventlog.Log) {
 	for _, d := range differences {
 		t.Errorf("state is not the fold of its events: %s", d)
 	}
+	unowned, err := log.Unowned(t.Context(), db)
+	if err != nil {
+		t.Fatalf("check the fold: %v", err)
+	}
+	for _, table := range unowned {
+		t.Errorf("table %s has rows of an aggregate that has no events", table)
+	}
 }
 
 // Difference is a table whose rows are not the fold of the log.
