@@ -19,6 +19,9 @@ type Call struct {
 	// ActorSequence is the sequence of the system user when it was authenticated, 0 for one of the
 	// configuration. What changes the user later has a greater one.
 	ActorSequence uint64
+	// ActorKey is the fingerprint of the key by which the system user was authenticated; empty for
+	// others.
+	ActorKey string
 	// IdempotencyKey is the caller's name for this write (decision D11), or empty.
 	IdempotencyKey string
 	// Page is where the page of a list begins that the caller asks for, as it sent it in

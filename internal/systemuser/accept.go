@@ -1,9 +1,7 @@
 package systemuser
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -133,13 +131,6 @@ type KeyInfo struct {
 }
 
 // info describes a key.
-func (k *publicKey) info() (KeyInfo, error) {
-	der, err := x509.MarshalPKIXPublicKey(k.key)
-	if err != nil {
-		return KeyInfo{}, fmt.Errorf("describe a key: %w", err)
-	}
-	sum := sha256.Sum256(der)
-	return KeyInfo{
-		Fingerprint: hex.EncodeToString(sum[:]), NotBefore: k.notBefore, NotAfter: k.notAfter, Until: k.until,
-	}, nil
+func (k *publicKey) info() KeyInfo {
+	return KeyInfo{Fingerprint: k.fingerprint, NotBefore: k.notBefore, NotAfter: k.notAfter, Until: k.until}
 }

@@ -62,6 +62,16 @@ type Caller struct {
 	// Sequence is that of a user of the database when it was looked up; 0 for one of the
 	// configuration.
 	Sequence uint64
+	// Key is the fingerprint of the key that signed the token, see [KeyInfo].
+	Key string
+}
+
+// Proof is what is kept of a [Caller] while its call goes on, to find out later whether it still is
+// who it was, see [Registry.Still].
+type Proof struct {
+	Name     ident.Actor
+	Sequence uint64
+	Key      string
 }
 
 // Scope is what a call is about. Empty means none in particular.

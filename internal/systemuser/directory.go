@@ -6,7 +6,6 @@ import (
 
 	"github.com/maypok86/otter/v2"
 
-	"castellan/internal/ident"
 	"castellan/internal/store"
 )
 
@@ -63,7 +62,7 @@ func (r *Registry) lookUp(ctx context.Context, name string) (*user, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	u, err := r.added.find(ctx, name)
+	u, err := r.added.find(ctx, r.added.db, name)
 	if errors.Is(err, store.ErrNotFound) {
 		err = errBadToken.WithCause(errUnknown(name))
 	}
@@ -71,8 +70,8 @@ func (r *Registry) lookUp(ctx context.Context, name string) (*user, error) {
 }
 
 // find reads a user and makes it ready for use. It returns store.ErrNotFound when there is none.
-func (d *directory) find(ctx context.Context, name string) (*user, error) {
-	s, err := get(ctx, d.db, name, "")
+func (d *directory) find(ctx context.Context, q store.Querier, name string) (*user, error) {
+	s, err := get(ctx, q, name, "")
 	if err != nil {
 		return nil, err
 	}
@@ -90,22 +89,46 @@ func (d *directory) find(ctx context.Context, name string) (*user, error) {
 	return u, nil
 }
 
-// Named returns the system user with a name as it is now, whether it is of the configuration or in
-// the database. It returns a fault of kind Unauthenticated (AUTH-7fs1e) when there is none, and the
-// errors of store.DB.
-func (r *Registry) Named(ctx context.Context, name ident.Actor) (Caller, error) {
-	if u := r.current.Load().users[string(name)]; u != nil {
-		return u.caller, nil
+// Still returns a caller as it is now, as q sees it, which is nil or a transaction. It returns a fault
+// of kind Unauthenticated (AUTH-7fs1e) when there is no such user any more, when it is another one of
+// that name, and when the key that proved who it is counts no more; and the errors of store.DB. Of a
+// user of the database any change since makes another one, as a rotation that keeps the key before.
+func (r *Registry) Still(ctx context.Context, q store.Querier, p Proof) (Caller, error) {
+	u := r.current.Load().users[string(p.Name)]
+	if u == nil {
+		var err error
+		if u, err = r.findAs(ctx, q, p); err != nil {
+			return Caller{}, err
+		}
 	}
+	now := r.clock.Now()
+	for i := range u.keys {
+		if k := &u.keys[i]; k.fingerprint == p.Key && k.validAt(now) == nil {
+			c := u.caller
+			c.Key = p.Key
+			return c, nil
+		}
+	}
+	return Caller{}, TokenInvalid("the key that proved who it is counts no more")
+}
+
+// findAs finds a caller in the database, unless it was changed.
+func (r *Registry) findAs(ctx context.Context, q store.Querier, p Proof) (*user, error) {
 	if r.added == nil {
-		return Caller{}, errBadToken.WithCause(errUnknown(string(name)))
+		return nil, errBadToken.WithCause(errUnknown(string(p.Name)))
 	}
-	u, err := r.added.find(ctx, string(name))
+	if q == nil {
+		q = r.added.db
+	}
+	u, err := r.added.find(ctx, q, string(p.Name))
 	if errors.Is(err, store.ErrNotFound) {
-		err = errBadToken.WithCause(errUnknown(string(name)))
+		return nil, errBadToken.WithCause(errUnknown(string(p.Name)))
 	}
 	if err != nil {
-		return Caller{}, err
+		return nil, err
 	}
-	return u.caller, nil
+	if u.caller.Sequence != p.Sequence {
+		return nil, TokenInvalid("its user was changed")
+	}
+	return u, nil
 }

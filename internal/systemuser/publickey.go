@@ -5,7 +5,9 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -27,6 +29,7 @@ const (
 type publicKey struct {
 	key                 any
 	algorithms          []jose.SignatureAlgorithm
+	fingerprint         string    // see [KeyInfo]
 	notBefore, notAfter time.Time // zero without a certificate
 	// until is when a key that has been replaced stops to count; zero for the one that counts now.
 	until time.Time
@@ -127,5 +130,11 @@ func newPublicKey(key any) (publicKey, error) {
 	default:
 		return publicKey{}, fmt.Errorf("is a %T, not RSA, ECDSA or Ed25519", key)
 	}
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return publicKey{}, fmt.Errorf("has no PKIX form: %w", err)
+	}
+	sum := sha256.Sum256(der)
+	k.fingerprint = hex.EncodeToString(sum[:])
 	return k, nil
 }

@@ -60,6 +60,13 @@ type verifiedToken struct {
 	valid      lifetime
 }
 
+// caller is who sent the token.
+func (v *verifiedToken) caller() Caller {
+	c := v.user.caller
+	c.Key = v.key.fingerprint
+	return c
+}
+
 // NewRegistry returns a registry of users who make tokens for issuer, see [Issuer]. It
 // returns the error of [Validate].
 func NewRegistry(users []Config, issuer string, clock ident.Clock) (*Registry, error) {
@@ -124,7 +131,7 @@ func (r *Registry) Verify(ctx context.Context, token string) (Caller, error) {
 			if err != nil {
 				return Caller{}, errBadToken.WithCause(err)
 			}
-			return v.user.caller, nil
+			return v.caller(), nil
 		}
 	}
 	c, err := inspect(token, r.issuer, now)
@@ -141,7 +148,7 @@ func (r *Registry) Verify(ctx context.Context, token string) (Caller, error) {
 		return Caller{}, errBadToken.WithCause(err)
 	}
 	r.verified.Set(id, v)
-	return v.user.caller, nil
+	return v.caller(), nil
 }
 
 // BearerToken returns the token in the values of an Authorization header (RFC 6750 section

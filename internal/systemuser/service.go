@@ -16,8 +16,9 @@ import (
 
 // Service changes the system users of the database. Each of its methods that writes is one command:
 // it reads, decides and appends in one transaction. Commands on system users follow each other, for
-// whether one may be removed depends on the others. They return the faults of their decisions and
-// the errors of store.DB, and what they have done counts on every node once they return.
+// whether one may be removed depends on the others. They return the faults of their decisions, those of
+// [Registry.Still] for the caller and the errors of store.DB, and what they have done counts on every
+// node once they return.
 type Service struct {
 	DB    store.DB
 	Log   *eventlog.Log
@@ -43,11 +44,7 @@ func (s *Service) Prepare(ctx context.Context) error {
 
 // Add adds a system user, see [Add.Decide]. It also returns SYSUSER-have1 for the name of a user of
 // the configuration, and SYSUSER-many1 when the database has [MaxUsers] users.
-func (s *Service) Add(ctx context.Context, by ident.Actor, wish Add) (State, error) {
-	caller, err := s.Users.Named(ctx, by)
-	if err != nil {
-		return State{}, err
-	}
+func (s *Service) Add(ctx context.Context, by Proof, wish Add) (State, error) {
 	wish.Name = canonicalName(wish.Name)
 	if err := acceptName(wish.Name); err != nil {
 		return State{}, err // before the name is looked for
@@ -55,7 +52,7 @@ func (s *Service) Add(ctx context.Context, by ident.Actor, wish Add) (State, err
 	if s.Users.configured(wish.Name) {
 		return State{}, errExists
 	}
-	after, err := s.write(ctx, by, wish.Name, func(before State, others []State) ([]eventlog.Payload, error) {
+	after, err := s.write(ctx, by, wish.Name, func(caller Caller, before State, others []State) ([]eventlog.Payload, error) {
 		events, err := wish.Decide(before, caller, s.Clock.Now())
 		if err == nil && len(others) >= MaxUsers {
 			return nil, errMany
@@ -70,16 +67,12 @@ func (s *Service) Add(ctx context.Context, by ident.Actor, wish Add) (State, err
 
 // Rotate gives a system user another key, see [Rotate.Decide]. It also returns SYSUSER-conf1 for a
 // user of the configuration.
-func (s *Service) Rotate(ctx context.Context, by ident.Actor, name string, wish Rotate) (State, error) {
-	caller, err := s.Users.Named(ctx, by)
-	if err != nil {
-		return State{}, err
-	}
+func (s *Service) Rotate(ctx context.Context, by Proof, name string, wish Rotate) (State, error) {
 	name = canonicalName(name)
 	if s.Users.configured(name) {
 		return State{}, errConfigured
 	}
-	return s.write(ctx, by, name, func(before State, _ []State) ([]eventlog.Payload, error) {
+	return s.write(ctx, by, name, func(caller Caller, before State, _ []State) ([]eventlog.Payload, error) {
 		return wish.Decide(before, caller, s.Clock.Now())
 	})
 }
@@ -87,9 +80,9 @@ func (s *Service) Rotate(ctx context.Context, by ident.Actor, name string, wish 
 // Remove removes a system user, see [Remove.Decide]: somebody must remain who can let others in, in
 // the database or in the configuration of this node. Of a user who is in both it removes the one of
 // the database; it returns SYSUSER-conf1 for one that is in the configuration alone.
-func (s *Service) Remove(ctx context.Context, by ident.Actor, name string) (State, error) {
+func (s *Service) Remove(ctx context.Context, by Proof, name string) (State, error) {
 	name = canonicalName(name)
-	return s.write(ctx, by, name, func(before State, others []State) ([]eventlog.Payload, error) {
+	return s.write(ctx, by, name, func(_ Caller, before State, others []State) ([]eventlog.Payload, error) {
 		if s.Users.configured(name) && (!before.Exists() || before.Removed) {
 			return nil, errConfigured
 		}
@@ -99,17 +92,24 @@ func (s *Service) Remove(ctx context.Context, by ident.Actor, name string) (Stat
 	})
 }
 
-// write is every command: lock, load, decide, append. decide is given the user and all others that
-// are not removed.
-func (s *Service) write(ctx context.Context, by ident.Actor, name string,
-	decide func(before State, others []State) ([]eventlog.Payload, error),
+// write is every command: lock, load, decide, append. decide is given the caller, the user and all
+// others that are not removed.
+//
+// The caller is looked up behind the lock: until it is held another command may remove the caller or
+// take what it has, and what a caller who was removed wishes must not come later in the log.
+func (s *Service) write(ctx context.Context, by Proof, name string,
+	decide func(caller Caller, before State, others []State) ([]eventlog.Payload, error),
 ) (State, error) {
 	if checkName(name) != nil {
 		return State{}, errNone
 	}
 	var after State
-	err := s.Log.Write(ctx, ident.System, by, func(ctx context.Context, w *eventlog.Writer) error {
+	err := s.Log.Write(ctx, ident.System, by.Name, func(ctx context.Context, w *eventlog.Writer) error {
 		if err := lock(ctx, w, s.DB.Dialect()); err != nil {
+			return err
+		}
+		caller, err := s.Users.Still(ctx, w, by)
+		if err != nil {
 			return err
 		}
 		before, err := get(ctx, w, name, "")
@@ -121,7 +121,7 @@ func (s *Service) write(ctx context.Context, by ident.Actor, name string,
 			return err
 		}
 		others = slices.DeleteFunc(others, func(o State) bool { return o.ID == name })
-		events, err := decide(before, others)
+		events, err := decide(caller, before, others)
 		if err != nil {
 			return err
 		}
@@ -190,10 +190,7 @@ func (s *Service) List(ctx context.Context) ([]Listed, error) {
 	now := s.Clock.Now()
 	var list []Listed
 	for _, name := range slices.Sorted(maps.Keys(configured)) {
-		l, err := configured[name].list(now)
-		if err != nil {
-			return nil, err
-		}
+		l := configured[name].list(now)
 		l.Configured = true
 		list = append(list, l)
 	}
@@ -202,10 +199,7 @@ func (s *Service) List(ctx context.Context) ([]Listed, error) {
 		if err != nil {
 			return nil, err
 		}
-		l, err := u.list(now)
-		if err != nil {
-			return nil, err
-		}
+		l := u.list(now)
 		l.Head, l.Overridden = a.Head, configured[a.ID] != nil
 		list = append(list, l)
 	}
@@ -214,18 +208,14 @@ func (s *Service) List(ctx context.Context) ([]Listed, error) {
 }
 
 // list describes a user.
-func (u *user) list(now time.Time) (Listed, error) {
+func (u *user) list(now time.Time) Listed {
 	l := Listed{Name: u.caller.Name, Memberships: u.caller.Memberships}
 	for i := range u.keys {
 		k := &u.keys[i]
 		if !k.until.IsZero() && !now.Before(k.until) {
 			continue
 		}
-		info, err := k.info()
-		if err != nil {
-			return l, err
-		}
-		l.Keys = append(l.Keys, info)
+		l.Keys = append(l.Keys, k.info())
 	}
-	return l, nil
+	return l
 }

@@ -92,9 +92,23 @@ func (n *node) must(err error) {
 // add adds a user as ed25519.
 func (n *node) add(name, key string, memberships ...Membership) State {
 	n.Helper()
-	s, err := n.service.Add(n.Context(), "ed25519", Add{Name: name, PublicKey: key, Memberships: memberships})
+	s, err := n.service.Add(n.Context(), n.as("ed25519"), Add{Name: name, PublicKey: key, Memberships: memberships})
 	n.must(err)
 	return s
+}
+
+// as is the proof of a caller that uses the key that counts now; of one whom nobody knows it is the
+// name alone.
+func (n *node) as(name string) Proof {
+	n.Helper()
+	list, err := n.service.List(n.Context())
+	n.must(err)
+	for _, l := range list {
+		if string(l.Name) == name && !l.Overridden {
+			return Proof{Name: l.Name, Sequence: l.Sequence, Key: l.Keys[0].Fingerprint}
+		}
+	}
+	return Proof{Name: ident.Actor(name)}
 }
 
 // refused checks the fault of a command, and that it left no event.
@@ -150,7 +164,7 @@ func TestEffectiveOnEveryNodeAtOnce(t *testing.T) {
 			b.Errorf("it may %v, %v", c, err)
 		}
 
-		_, err = a.service.Rotate(a.Context(), "ed25519", "robot", Rotate{PublicKey: publicPEM(a, keys().rsa), Keep: time.Minute})
+		_, err = a.service.Rotate(a.Context(), a.as("ed25519"), "robot", Rotate{PublicKey: publicPEM(a, keys().rsa), Keep: time.Minute})
 		a.must(err)
 		each(func(n *node) { n.accepts("the new key", fresh, "robot") })
 		each(func(n *node) { n.accepts("the key that is kept", old, "robot") })
@@ -159,12 +173,12 @@ func TestEffectiveOnEveryNodeAtOnce(t *testing.T) {
 		a.clock.Advance(time.Microsecond)
 		each(func(n *node) { assertRefused(n.T, n.users, "a key that is no longer kept", old, "replaced") })
 
-		_, err = b.service.Rotate(a.Context(), "robot", "robot", Rotate{PublicKey: publicPEM(a, keys().p256)})
+		_, err = b.service.Rotate(a.Context(), b.as("robot"), "robot", Rotate{PublicKey: publicPEM(a, keys().p256)})
 		b.must(err)
 		each(func(n *node) { assertRefused(n.T, n.users, "a key that was replaced at once", fresh, "the token of") })
 		each(func(n *node) { n.accepts("what has become the new key", old, "robot") })
 
-		_, err = b.service.Remove(b.Context(), "ed25519", "robot")
+		_, err = b.service.Remove(b.Context(), b.as("ed25519"), "robot")
 		b.must(err)
 		each(func(n *node) { assertRefused(n.T, n.users, "removed", old, "no system user") })
 
@@ -172,8 +186,8 @@ func TestEffectiveOnEveryNodeAtOnce(t *testing.T) {
 		b.add("robot", publicPEM(a, keys().rsa), reads...)
 		each(func(n *node) { assertRefused(n.T, n.users, "the key before", old, "the token of") })
 		each(func(n *node) { n.accepts("added again", fresh, "robot") })
-		if c, err := a.users.Named(a.Context(), "robot"); err != nil || c.May("system.instance.read", Scope{}) != nil {
-			a.Errorf("Named = %v, %v", c, err)
+		if c, err := a.users.Still(a.Context(), nil, a.as("robot")); err != nil || c.May("system.instance.read", Scope{}) != nil {
+			a.Errorf("Still = %v, %v", c, err)
 		}
 		want := []string{
 			"system.user.added", "system.user.key.rotated", "system.user.key.rotated", "system.user.removed", "system.user.added",
@@ -298,6 +312,7 @@ func TestVerifyWithoutDatabase(t *testing.T) {
 		a.add("robot", publicPEM(a, keys().p256), reads...)
 		known := by256("robot")
 		a.accepts("known", known, "robot")
+		robot := a.as("robot")
 		gone, cancel := context.WithCancel(a.Context())
 		cancel()
 		for what, token := range map[string]string{"known": known, "new": by256("other")} {
@@ -305,8 +320,8 @@ func TestVerifyWithoutDatabase(t *testing.T) {
 				a.Errorf("%s: %v", what, err)
 			}
 		}
-		if _, err := a.users.Named(gone, "robot"); err == nil || fault.KindOf(err) == fault.Unauthenticated {
-			a.Errorf("Named: %v", err)
+		if _, err := a.users.Still(gone, nil, robot); err == nil || fault.KindOf(err) == fault.Unauthenticated {
+			a.Errorf("Still: %v", err)
 		}
 	})
 }
@@ -316,23 +331,23 @@ func TestConfiguredUsers(t *testing.T) {
 	eachEngine(t, func(a, _ *node) {
 		ctx := a.Context()
 		var before []string
-		_, err := a.service.Add(ctx, "ed25519", Add{Name: "Viewer", PublicKey: publicPEM(a, keys().p256), Memberships: reads})
+		_, err := a.service.Add(ctx, a.as("ed25519"), Add{Name: "Viewer", PublicKey: publicPEM(a, keys().p256), Memberships: reads})
 		a.refused(err, fault.AlreadyExists, "SYSUSER-have1", before)
-		_, err = a.service.Rotate(ctx, "ed25519", "viewer", Rotate{PublicKey: publicPEM(a, keys().p256)})
+		_, err = a.service.Rotate(ctx, a.as("ed25519"), "viewer", Rotate{PublicKey: publicPEM(a, keys().p256)})
 		a.refused(err, fault.FailedPrecondition, "SYSUSER-conf1", before)
-		_, err = a.service.Remove(ctx, "ed25519", "viewer")
+		_, err = a.service.Remove(ctx, a.as("ed25519"), "viewer")
 		a.refused(err, fault.FailedPrecondition, "SYSUSER-conf1", before)
 		for _, name := range []string{"nobody", "", strings.Repeat("x", 300), "a\x00"} {
-			_, err = a.service.Rotate(ctx, "ed25519", name, Rotate{PublicKey: publicPEM(a, keys().p256)})
+			_, err = a.service.Rotate(ctx, a.as("ed25519"), name, Rotate{PublicKey: publicPEM(a, keys().p256)})
 			a.refused(err, fault.NotFound, "SYSUSER-none1", before)
-			_, err = a.service.Remove(ctx, "ed25519", name)
+			_, err = a.service.Remove(ctx, a.as("ed25519"), name)
 			a.refused(err, fault.NotFound, "SYSUSER-none1", before)
 		}
-		_, err = a.service.Add(ctx, "nobody", Add{Name: "robot", PublicKey: publicPEM(a, keys().p256), Memberships: reads})
+		_, err = a.service.Add(ctx, a.as("nobody"), Add{Name: "robot", PublicKey: publicPEM(a, keys().p256), Memberships: reads})
 		a.refused(err, fault.Unauthenticated, "AUTH-7fs1e", before)
-		_, err = a.service.Rotate(ctx, "nobody", "robot", Rotate{})
+		_, err = a.service.Rotate(ctx, a.as("nobody"), "robot", Rotate{})
 		a.refused(err, fault.Unauthenticated, "AUTH-7fs1e", before)
-		_, err = a.service.Add(ctx, "viewer", Add{Name: "robot", PublicKey: publicPEM(a, keys().p256), Memberships: owner.Memberships})
+		_, err = a.service.Add(ctx, a.as("viewer"), Add{Name: "robot", PublicKey: publicPEM(a, keys().p256), Memberships: owner.Memberships})
 		a.refused(err, fault.PermissionDenied, "SYSUSER-grant", before)
 
 		// Later the configuration takes the name of a user that was added.
@@ -352,12 +367,12 @@ func TestConfiguredUsers(t *testing.T) {
 		}, names); diff != "" {
 			a.Errorf("listed (-want +got):\n%s", diff)
 		}
-		_, err = a.service.Rotate(ctx, "ed25519", "robot", Rotate{PublicKey: publicPEM(a, keys().p256)})
+		_, err = a.service.Rotate(ctx, a.as("ed25519"), "robot", Rotate{PublicKey: publicPEM(a, keys().p256)})
 		a.refused(err, fault.FailedPrecondition, "SYSUSER-conf1", a.types())
-		_, err = a.service.Remove(ctx, "ed25519", "robot")
+		_, err = a.service.Remove(ctx, a.as("ed25519"), "robot")
 		a.must(err)
 		a.accepts("still configured", byRSA("robot"), "robot")
-		_, err = a.service.Remove(ctx, "ed25519", "robot")
+		_, err = a.service.Remove(ctx, a.as("ed25519"), "robot")
 		a.refused(err, fault.FailedPrecondition, "SYSUSER-conf1", a.types())
 	})
 }
@@ -367,17 +382,15 @@ func TestList(t *testing.T) {
 		a.add("zoe", certificatePEM(a, keys().p256, testNow, testNow.Add(time.Hour)), robots...)
 		a.add("adam", publicPEM(a, keys().rsa), reads...)
 		a.add("gone", publicPEM(a, keys().rsa), reads...)
-		_, err := a.service.Remove(a.Context(), "ed25519", "gone")
+		_, err := a.service.Remove(a.Context(), a.as("ed25519"), "gone")
 		a.must(err)
 		a.clock.Advance(time.Second)
-		_, err = a.service.Rotate(a.Context(), "ed25519", "adam", Rotate{PublicKey: publicPEM(a, keys().p256), Keep: time.Minute})
+		_, err = a.service.Rotate(a.Context(), a.as("ed25519"), "adam", Rotate{PublicKey: publicPEM(a, keys().p256), Keep: time.Minute})
 		a.must(err)
 		fingerprint := func(key crypto.Signer) string {
 			k, err := newPublicKey(key.Public())
 			a.must(err)
-			info, err := k.info()
-			a.must(err)
-			return info.Fingerprint
+			return k.info().Fingerprint
 		}
 		p256, ed := fingerprint(keys().p256), fingerprint(keys().ed25519)
 		head := func(name string, sequence uint64, changed time.Time) eventlog.Head {
@@ -421,15 +434,15 @@ func TestTheLastWayIn(t *testing.T) {
 		a.add("helper", publicPEM(a, keys().p256), append(slices.Clone(reads), robots...)...)
 		a.add("brief", certificatePEM(a, keys().p256, testNow, testNow.Add(time.Minute)), owner.Memberships...)
 		a.clock.Advance(time.Hour) // past brief's certificate
-		_, err := a.service.Remove(ctx, "first", "first")
+		_, err := a.service.Remove(ctx, a.as("first"), "first")
 		a.must(err) // oneself, too
 		a.must(a.users.Reload(testUsers(a)[6:]))
-		_, err = a.service.Remove(ctx, "second", "second")
+		_, err = a.service.Remove(ctx, a.as("second"), "second")
 		a.refused(err, fault.FailedPrecondition, "SYSUSER-last1", a.types())
-		_, err = a.service.Remove(ctx, "second", "helper")
+		_, err = a.service.Remove(ctx, a.as("second"), "helper")
 		a.must(err)
 		a.must(a.users.Reload(testUsers(a)[5:]))
-		_, err = a.service.Remove(ctx, "second", "second")
+		_, err = a.service.Remove(ctx, a.as("second"), "second")
 		a.must(err)
 		logtest.CheckFold(a, a.db, a.log)
 	})
@@ -444,14 +457,15 @@ func TestRemovingEachOther(t *testing.T) {
 			a.add(one, publicPEM(a, keys().p256), owner.Memberships...)
 			a.add(two, publicPEM(a, keys().p256), owner.Memberships...)
 			a.must(errors.Join(a.users.Reload(nil), b.users.Reload(nil)))
+			byOne, byTwo := a.as(one), b.as(two)
 			errs := make(chan error, 2)
-			go func() { _, err := a.service.Remove(a.Context(), ident.Actor(one), two); errs <- err }()
-			go func() { _, err := b.service.Remove(b.Context(), ident.Actor(two), one); errs <- err }()
+			go func() { _, err := a.service.Remove(a.Context(), byOne, two); errs <- err }()
+			go func() { _, err := b.service.Remove(b.Context(), byTwo, one); errs <- err }()
 			removed := 0
 			for range 2 {
 				if err := <-errs; err == nil {
 					removed++
-				} else if fault.Of(err).ID != "SYSUSER-last1" {
+				} else if fault.Of(err).ID != "AUTH-7fs1e" {
 					a.Errorf("err = %v", err)
 				}
 			}
@@ -462,11 +476,124 @@ func TestRemovingEachOther(t *testing.T) {
 			a.must(err)
 			a.must(a.users.Reload(testUsers(a)[5:]))
 			for _, l := range left {
-				_, err := a.service.Remove(a.Context(), "ed25519", string(l.Name))
+				_, err := a.service.Remove(a.Context(), a.as("ed25519"), string(l.Name))
 				a.must(err)
 			}
 		}
 		logtest.CheckFold(a, a.db, a.log)
+	})
+}
+
+// Who is removed does nothing afterwards: what it wishes at the same time comes before its removal in
+// the log, or is refused.
+func TestTheRemovedDoNothing(t *testing.T) {
+	eachEngine(t, func(a, b *node) {
+		admin := a.as("ed25519")
+		wishes := map[string]func(by Proof, i int) error{
+			"add": func(by Proof, i int) error {
+				_, err := b.service.Add(b.Context(), by, Add{Name: fmt.Sprint("friend", i), PublicKey: publicPEM(b, keys().p256), Memberships: reads})
+				return err
+			},
+			"rotate": func(by Proof, _ int) error {
+				_, err := b.service.Rotate(b.Context(), by, "bob", Rotate{PublicKey: publicPEM(b, keys().rsa)})
+				return err
+			},
+			"remove": func(by Proof, i int) error {
+				_, err := b.service.Remove(b.Context(), by, fmt.Sprint("victim", i))
+				return err
+			},
+		}
+		a.add("bob", publicPEM(a, keys().p256), reads...)
+		for what, wish := range wishes {
+			for i := range 8 {
+				a.add("mallory", publicPEM(a, keys().p256), owner.Memberships...)
+				a.add(fmt.Sprint("victim", i), publicPEM(a, keys().p256), reads...)
+				mallory, done := a.as("mallory"), make(chan error, 1)
+				go func() { done <- wish(mallory, i) }()
+				_, err := a.service.Remove(a.Context(), admin, "mallory")
+				a.must(err)
+				if err := <-done; err != nil && fault.Of(err).ID != "AUTH-7fs1e" {
+					a.Errorf("%s: err = %v", what, err)
+				}
+				if err := wish(mallory, i); fault.Of(err).ID != "AUTH-7fs1e" {
+					a.Errorf("%s, later: err = %v", what, err)
+				}
+				if _, err := a.service.Remove(a.Context(), admin, fmt.Sprint("victim", i)); err != nil && fault.Of(err).ID != "SYSUSER-none1" {
+					a.Errorf("clean up: %v", err)
+				}
+				if _, err := a.service.Remove(a.Context(), admin, fmt.Sprint("friend", i)); err != nil && fault.Of(err).ID != "SYSUSER-none1" {
+					a.Errorf("clean up: %v", err)
+				}
+			}
+		}
+		events, err := a.log.Of(a.Context(), a.db, ident.System, eventlog.Position{}, 1000)
+		a.must(err)
+		known := map[ident.Actor]bool{"ed25519": true}
+		for _, e := range events {
+			if !known[e.Actor] {
+				a.Errorf("%s of %s by %s, who had been removed", e.Type, e.Aggregate.ID, e.Actor)
+			}
+			known[ident.Actor(e.Aggregate.ID)] = e.Type != Removed{}.EventType()
+		}
+		logtest.CheckFold(a, a.db, a.log)
+	})
+}
+
+// A caller counts as what it was authenticated as, not by its name: another one of that name, or one
+// whose key or configuration changed since, does not do what it wished.
+func TestStill(t *testing.T) {
+	eachEngine(t, func(a, b *node) {
+		ctx := a.Context()
+		gone := func(what string, p Proof) {
+			a.Helper()
+			if _, err := b.users.Still(ctx, nil, p); fault.Of(err).ID != "AUTH-7fs1e" {
+				a.Errorf("%s: err = %v", what, err)
+			}
+			_, err := b.service.Remove(ctx, p, "robot")
+			a.refused(err, fault.Unauthenticated, "AUTH-7fs1e", a.types())
+		}
+		still := func(what string, p Proof) {
+			a.Helper()
+			if c, err := b.users.Still(ctx, nil, p); err != nil || c.Name != p.Name || c.Key != p.Key || c.Sequence != p.Sequence {
+				a.Errorf("%s: %v, %v", what, c, err)
+			}
+		}
+		proof := func(n *node, token string) Proof {
+			a.Helper()
+			c, err := n.users.Verify(ctx, token)
+			a.must(err)
+			return Proof{Name: c.Name, Sequence: c.Sequence, Key: c.Key}
+		}
+		a.add("robot", publicPEM(a, keys().p256), owner.Memberships...)
+		first := proof(a, by256("robot"))
+		still("added", first)
+		still("remembered", proof(a, by256("robot")))
+		gone("without a key", Proof{Name: first.Name, Sequence: first.Sequence})
+		_, err := a.service.Rotate(ctx, a.as("ed25519"), "robot", Rotate{PublicKey: publicPEM(a, keys().rsa), Keep: time.Minute})
+		a.must(err)
+		gone("rotated", first)
+		kept, fresh := proof(a, by256("robot")), proof(a, byRSA("robot"))
+		still("by the key that is kept", kept)
+		a.clock.Advance(time.Minute)
+		gone("by the key that was kept", kept)
+		still("by the new key", fresh)
+
+		a.must(b.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().p256)})))
+		gone("overridden", fresh)
+		configured := proof(b, by256("robot"))
+		still("configured", configured)
+		a.must(b.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().p256)})))
+		still("configured again", configured)
+		a.must(b.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().p384)})))
+		gone("with another key", configured)
+		a.must(b.users.Reload(testUsers(a)[5:]))
+		gone("no longer configured", configured)
+
+		_, err = a.service.Remove(ctx, a.as("ed25519"), "robot")
+		a.must(err)
+		gone("removed", fresh)
+		a.add("robot", publicPEM(a, keys().rsa), owner.Memberships...)
+		gone("added again with the same key", fresh)
 	})
 }
 
@@ -477,7 +604,7 @@ func TestRaceForAName(t *testing.T) {
 		for i := range cap(errs) {
 			go func() {
 				n := []*node{a, b}[i%2]
-				_, err := n.service.Add(n.Context(), "ed25519", Add{Name: "robot", PublicKey: publicPEM(n, keys().p256), Memberships: reads})
+				_, err := n.service.Add(n.Context(), n.as("ed25519"), Add{Name: "robot", PublicKey: publicPEM(n, keys().p256), Memberships: reads})
 				errs <- err
 			}()
 		}
@@ -544,7 +671,7 @@ func TestTooManyUsers(t *testing.T) {
 			return nil
 		}))
 		a.add("last", publicPEM(a, keys().p256), reads...)
-		_, err := a.service.Add(a.Context(), "ed25519", Add{Name: "more", PublicKey: publicPEM(a, keys().p256), Memberships: reads})
+		_, err := a.service.Add(a.Context(), a.as("ed25519"), Add{Name: "more", PublicKey: publicPEM(a, keys().p256), Memberships: reads})
 		a.refused(err, fault.ResourceExhausted, "SYSUSER-many1", a.types())
 	})
 }
@@ -567,7 +694,11 @@ func BenchmarkVerifyAdded(b *testing.B) {
 			if err := s.Prepare(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			if _, err := s.Add(b.Context(), "ed25519", Add{Name: "robot", PublicKey: publicPEM(b, keys().p256), Memberships: reads}); err != nil {
+			ed, err := newPublicKey(keys().ed25519.Public())
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := s.Add(b.Context(), Proof{Name: "ed25519", Key: ed.fingerprint}, Add{Name: "robot", PublicKey: publicPEM(b, keys().p256), Memberships: reads}); err != nil {
 				b.Fatal(err)
 			}
 			token := by256("robot")

@@ -122,7 +122,7 @@ func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run
 	}
 	page := strings.Join(c.Header[call.PageHeader], " ") // two are none that was ever given out
 	ctx = call.With(ctx, call.Call{
-		Actor: v.actor(), ActorSequence: v.system.Sequence, IdempotencyKey: key, Page: page, Answer: c.ResponseHeader,
+		Actor: v.actor(), ActorSequence: v.system.Sequence, ActorKey: v.system.Key, IdempotencyKey: key, Page: page, Answer: c.ResponseHeader,
 	})
 	return run(ctx, func(ctx context.Context, request proto.Message) error { return d.check(ctx, c, v, request) })
 }

@@ -119,7 +119,7 @@ func TestAuditIsRefused(t *testing.T) {
 		at := func(position string) string { return fmt.Sprintf(`{"position":%q}`, position) }
 		const post, path = http.MethodPost, "/audit/_search"
 		f.refused("nobody", post, path, "{}", http.StatusUnauthorized, "AUTH-7fs1e")
-		_, err := f.service.Operators.Add(f.Context(), operator, reader(f))
+		_, err := f.service.Operators.Add(f.Context(), f.operator(), reader(f))
 		f.must(err)
 		f.refused("reader", post, path, "{}", http.StatusForbidden, "AUTH-5mWD2")
 		if a := f.send("reader", post, path, `{"instanceId":"1"}`); a.Status != http.StatusOK {

@@ -107,7 +107,7 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 		calls := transport.New(transport.Config{
 			Logger: slog.New(slog.DiscardHandler),
 			Dispatcher: &dispatch.Dispatcher{
-				Users: callers{f.users}, Logger: slog.New(slog.DiscardHandler), Metrics: dispatch.NewMetrics(prometheus.NewRegistry()),
+				Users: callers{f}, Logger: slog.New(slog.DiscardHandler), Metrics: dispatch.NewMetrics(prometheus.NewRegistry()),
 			},
 		})
 		castellansystemv1.RegisterInstanceLifecycleServiceServer(calls, f.service)
@@ -146,14 +146,38 @@ func publicKey(t testing.TB) string {
 }
 
 // callers knows users by tokens that are their names.
-type callers struct{ users *systemuser.Registry }
+type callers struct{ f *fixture }
 
 func (c callers) Authenticate(ctx context.Context, authorization []string) (systemuser.Caller, error) {
 	token, err := systemuser.BearerToken(authorization)
 	if err != nil {
 		return systemuser.Caller{}, err
 	}
-	return c.users.Named(ctx, ident.Actor(token))
+	p, err := c.f.as(ctx, ident.Actor(token))
+	if err != nil {
+		return systemuser.Caller{}, err
+	}
+	return c.f.users.Still(ctx, nil, p)
+}
+
+// as is the proof of a caller that uses the key that counts now; of one whom nobody knows it is the
+// name alone.
+func (f *fixture) as(ctx context.Context, name ident.Actor) (systemuser.Proof, error) {
+	list, err := f.service.Operators.List(ctx)
+	for _, l := range list {
+		if l.Name == name && !l.Overridden {
+			return systemuser.Proof{Name: name, Sequence: l.Sequence, Key: l.Keys[0].Fingerprint}, nil
+		}
+	}
+	return systemuser.Proof{Name: name}, err
+}
+
+// operator is the proof of the operator.
+func (f *fixture) operator() systemuser.Proof {
+	f.Helper()
+	p, err := f.as(f.Context(), operator)
+	f.must(err)
+	return p
 }
 
 func (f *fixture) must(err error) {

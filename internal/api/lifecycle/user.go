@@ -41,7 +41,7 @@ func (s *Service) AddSystemUser(ctx context.Context, req *castellansystemv1.AddS
 			Type: memberTypes[m.GetType()], AggregateID: m.GetAggregateId(), Roles: m.GetRoles(),
 		}
 	}
-	after, err := s.Operators.Add(ctx, call.From(ctx).Actor, wish)
+	after, err := s.Operators.Add(ctx, proofOf(ctx), wish)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (s *Service) RotateSystemUserKey(ctx context.Context, req *castellansystemv
 		}
 		wish.Keep = keep.AsDuration()
 	}
-	after, err := s.Operators.Rotate(ctx, call.From(ctx).Actor, req.GetId(), wish)
+	after, err := s.Operators.Rotate(ctx, proofOf(ctx), req.GetId(), wish)
 	if err != nil {
 		return nil, err
 	}
@@ -69,11 +69,17 @@ func (s *Service) RotateSystemUserKey(ctx context.Context, req *castellansystemv
 
 // RemoveSystemUser removes a system user.
 func (s *Service) RemoveSystemUser(ctx context.Context, req *castellansystemv1.RemoveSystemUserRequest) (*castellansystemv1.RemoveSystemUserResponse, error) {
-	after, err := s.Operators.Remove(ctx, call.From(ctx).Actor, req.GetId())
+	after, err := s.Operators.Remove(ctx, proofOf(ctx), req.GetId())
 	if err != nil {
 		return nil, err
 	}
 	return &castellansystemv1.RemoveSystemUserResponse{Details: changed(after.Head)}, nil
+}
+
+// proofOf is what the caller was authenticated by.
+func proofOf(ctx context.Context) systemuser.Proof {
+	c := call.From(ctx)
+	return systemuser.Proof{Name: c.Actor, Sequence: c.ActorSequence, Key: c.ActorKey}
 }
 
 // memberTypes are the types of memberships; one that is not declared is none.

@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"castellan/internal/call"
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
@@ -49,8 +48,8 @@ func (s *Service) WatchInstances(req *castellansystemv1.WatchInstancesRequest, o
 	}
 	defer s.watching.Add(-1)
 	ctx := out.Context()
-	c := call.From(ctx)
-	w := &watch{service: s, out: out, caller: c.Actor, sequence: c.ActorSequence}
+	by := proofOf(ctx)
+	w := &watch{service: s, out: out, caller: by.Name, by: by}
 	if ids := req.GetInstanceIds(); len(ids) > 0 {
 		w.only = make(map[ident.InstanceID]bool, len(ids))
 		for _, id := range ids {
@@ -72,9 +71,8 @@ type watch struct {
 	service *Service
 	out     stream
 	caller  ident.Actor
-	// sequence is that of the caller when it was authenticated.
-	sequence uint64
-	only     map[ident.InstanceID]bool // nil: all instances
+	by      systemuser.Proof          // what the caller was authenticated by
+	only    map[ident.InstanceID]bool // nil: all instances
 
 	after eventlog.Position // where the stream has come to
 }
@@ -139,9 +137,10 @@ var closed = func() <-chan struct{} {
 	return c
 }()
 
-// beat sends the position, to a caller who may still be told.
+// beat sends the position, to a caller who may still be told: whoever can make no more calls with its
+// key is told no more either.
 func (w *watch) beat(ctx context.Context) error {
-	caller, err := w.service.Operators.Users.Named(ctx, w.caller)
+	caller, err := w.service.Operators.Users.Still(ctx, nil, w.by)
 	if err == nil {
 		err = caller.May(watchPermission, systemuser.Scope{})
 	}
@@ -177,7 +176,7 @@ func (w *watch) show(ctx context.Context, events []eventlog.Event) error {
 // endedBy reports whether an event takes from the caller what it was authenticated by.
 func (w *watch) endedBy(e eventlog.Event) bool {
 	return e.Instance == ident.System && e.Aggregate.Type == systemuser.AggregateType &&
-		e.Aggregate.ID == string(w.caller) && w.sequence > 0 && e.Sequence > w.sequence
+		e.Aggregate.ID == string(w.caller) && w.by.Sequence > 0 && e.Sequence > w.by.Sequence
 }
 
 // tooOld reports whether a change is past the retention of its instance. ages remembers what was

@@ -51,9 +51,9 @@ func (s *sink) Send(m *castellansystemv1.WatchInstancesResponse) error {
 func (f *fixture) watch(as ident.Actor, req *castellansystemv1.WatchInstancesRequest) *sink {
 	f.Helper()
 	s := &sink{f: f, got: make(chan *castellansystemv1.WatchInstancesResponse), ended: make(chan error, 1)}
-	caller, err := f.users.Named(f.Context(), as)
+	by, err := f.as(f.Context(), as)
 	f.must(err)
-	s.ctx, s.leave = context.WithCancelCause(call.With(f.Context(), call.Call{Actor: as, ActorSequence: caller.Sequence}))
+	s.ctx, s.leave = context.WithCancelCause(call.With(f.Context(), call.Call{Actor: as, ActorSequence: by.Sequence, ActorKey: by.Key}))
 	go func() { s.ended <- f.service.WatchInstances(req, s) }()
 	f.Cleanup(func() { s.leave(nil) })
 	return s
@@ -402,7 +402,7 @@ func TestWatchKeepsTheRetention(t *testing.T) {
 // addOwner adds a user who may do everything.
 func (f *fixture) addOwner(name string) {
 	f.Helper()
-	_, err := f.service.Operators.Add(f.Context(), operator, systemuser.Add{
+	_, err := f.service.Operators.Add(f.Context(), f.operator(), systemuser.Add{
 		Name: name, PublicKey: publicKey(f), Memberships: []systemuser.Membership{{Type: systemuser.System, Roles: []string{"SYSTEM_OWNER"}}},
 	})
 	f.must(err)
@@ -423,7 +423,7 @@ func TestWatchEndsWithItsCaller(t *testing.T) {
 		f.addOwner("ada")
 		f.addOwner("bob")
 		rotate := func(name string) {
-			_, err := f.service.Operators.Rotate(f.Context(), operator, name, systemuser.Rotate{PublicKey: publicKey(f), Keep: time.Hour})
+			_, err := f.service.Operators.Rotate(f.Context(), f.operator(), name, systemuser.Rotate{PublicKey: publicKey(f), Keep: time.Hour})
 			f.must(err)
 		}
 		rotate("ada")
@@ -437,16 +437,25 @@ func TestWatchEndsWithItsCaller(t *testing.T) {
 
 		w = f.watch("ada", &castellansystemv1.WatchInstancesRequest{})
 		w.position()
-		_, err := f.service.Operators.Remove(f.Context(), operator, "ada")
+		_, err := f.service.Operators.Remove(f.Context(), f.operator(), "ada")
 		f.must(err)
 		w.unauthenticated("removed")
 
 		// Of the configuration: noticed when the heart beats.
-		w = f.watch(viewer, &castellansystemv1.WatchInstancesRequest{})
-		w.position()
 		users := configured(f)
 		f.must(f.users.Reload(users))
+		w = f.watch(viewer, &castellansystemv1.WatchInstancesRequest{})
+		w.position()
+		users[0].KeyData = publicKey(f) // of another
+		f.must(f.users.Reload(users))
 		f.beat <- start
+		w.position()
+		users[1].KeyData = publicKey(f)
+		f.must(f.users.Reload(users))
+		f.beat <- start
+		w.unauthenticated("with another key in the configuration")
+
+		w = f.watch(viewer, &castellansystemv1.WatchInstancesRequest{})
 		w.position()
 		f.must(f.users.Reload(users[:1]))
 		f.beat <- start
