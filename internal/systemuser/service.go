@@ -87,7 +87,9 @@ func (s *Service) Remove(ctx context.Context, by Proof, name string) (State, err
 			return nil, errConfigured
 		}
 		now := s.Clock.Now()
-		stays := s.Users.letsIn(now) || slices.ContainsFunc(others, func(o State) bool { return o.letsIn(now) })
+		stays := s.Users.letsIn(now) || slices.ContainsFunc(others, func(o State) bool {
+			return !s.Users.configured(o.ID) && o.letsIn(now) // one whom the configuration overrides cannot call
+		})
 		return Remove{}.Decide(before, stays)
 	})
 }
