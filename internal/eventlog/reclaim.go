@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"castellan/internal/ident"
 	"castellan/internal/store"
 )
 
@@ -36,6 +37,13 @@ func (w *Writer) Destroy(ctx context.Context) error {
 	w.destroyed = true
 	return w.Exec(ctx, `INSERT INTO removals (instance_id, removed_at) VALUES ($1, $2)`,
 		string(w.instance), store.Micros(w.now))
+}
+
+// Ended reports whether an instance has no key, which is so once the write is committed that
+// destroyed it, see [Writer.Destroy]; its tables may have been reclaimed then.
+func (l *Log) Ended(ctx context.Context, q store.Querier, instance ident.InstanceID) (bool, error) {
+	sealer, err := l.sealerOf(ctx, q, instance)
+	return sealer == nil && err == nil, err
 }
 
 // ReclaimBatch is how many rows one transaction of a reclaim deletes at most: few enough for

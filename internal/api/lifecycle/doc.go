@@ -8,7 +8,10 @@
 // to instance, who may be a system user to systemuser, and the order of changes to eventlog.
 //
 // It guarantees that a stream which is resumed from a position misses no change and repeats none,
-// whichever node serves it; that no change older than the audit log retention of its instance is
-// shown; and that a stream holds one reader of the log, no connection of the database, and at most
-// one batch of changes in memory.
+// whichever node serves it, but for those that are not shown any more; that no change older than the
+// audit log retention of its instance is shown; that of an instance that was removed the removal alone
+// is shown, whatever its age, and what happened during the last minute, for its retention is gone with
+// it; that a stream goes on no longer than to the next beat when its caller is removed or its key
+// counts no more; and that a stream holds one reader of the log, no connection of the database, and at
+// most one batch of changes in memory.
 package lifecycle

@@ -38,8 +38,8 @@ type Service struct {
 	Beat func() (tick <-chan time.Time, stop func())
 	// MaxWatches is how many streams this node serves at once.
 	MaxWatches int
-	// Retention returns the age up to which changes of an instance are shown, 0 for any age. When
-	// it is nil, all are.
+	// Retention returns the age up to which changes of an instance are shown while it is there, 0 for
+	// any age, as nil is.
 	Retention func(ctx context.Context, q store.Querier, instance ident.InstanceID) (time.Duration, error)
 	// Written writes what of the audit log waits on this node, before the log is listed; nil: nothing
 	// waits. What other nodes have not written yet is not waited for.

@@ -152,13 +152,13 @@ func (w *watch) beat(ctx context.Context) error {
 
 // show sends those of the next events that are changes the caller wants to see.
 func (w *watch) show(ctx context.Context, events []eventlog.Event) error {
-	ages := make(map[ident.InstanceID]time.Duration)
+	asked := make(map[ident.InstanceID]reach)
 	for _, e := range events {
 		if w.endedBy(e) {
 			return systemuser.TokenInvalid("its user was removed, or its key rotated")
 		}
 		if typ, is := changeType(e); is && (w.only == nil || w.only[e.Instance]) {
-			tooOld, err := w.tooOld(ctx, e, ages)
+			tooOld, err := w.tooOld(ctx, e, asked)
 			if err != nil {
 				return err
 			}
@@ -179,23 +179,44 @@ func (w *watch) endedBy(e eventlog.Event) bool {
 		e.Aggregate.ID == string(w.caller) && w.by.Sequence > 0 && e.Sequence > w.by.Sequence
 }
 
-// tooOld reports whether a change is past the retention of its instance. ages remembers what was
-// asked.
-func (w *watch) tooOld(ctx context.Context, e eventlog.Event, ages map[ident.InstanceID]time.Duration) (bool, error) {
-	s := w.service
-	now := s.Clock.Now()
-	if s.Retention == nil || now.Sub(e.At) <= fresh {
+// reach is how far back changes of an instance are shown.
+type reach struct {
+	age   time.Duration // 0: any
+	ended bool          // the instance was removed
+}
+
+// tooOld reports whether a change is past the retention of its instance, or comes before the removal
+// of one that was removed. asked remembers what was found out.
+func (w *watch) tooOld(ctx context.Context, e eventlog.Event, asked map[ident.InstanceID]reach) (bool, error) {
+	age := w.service.Clock.Now().Sub(e.At)
+	if age <= fresh {
 		return false, nil
 	}
-	age, asked := ages[e.Instance]
-	if !asked {
+	r, known := asked[e.Instance]
+	if !known {
 		var err error
-		if age, err = s.Retention(ctx, s.DB, e.Instance); err != nil {
+		if r, err = w.reach(ctx, e.Instance); err != nil {
 			return false, err
 		}
-		ages[e.Instance] = age
+		asked[e.Instance] = r
 	}
-	return age > 0 && now.Sub(e.At) > age, nil
+	if r.ended {
+		return e.Aggregate.Type != instance.Noun.Type || e.Type != instance.Removed{}.EventType(), nil
+	}
+	return r.age > 0 && age > r.age, nil
+}
+
+// reach asks for the retention of an instance, and only then whether the instance is there: as long as
+// it is, nobody has reclaimed its limits.
+func (w *watch) reach(ctx context.Context, id ident.InstanceID) (r reach, err error) {
+	s := w.service
+	if s.Retention != nil {
+		if r.age, err = s.Retention(ctx, s.DB, id); err != nil {
+			return r, err
+		}
+	}
+	r.ended, err = s.Log.Ended(ctx, s.DB, id)
+	return r, err
 }
 
 // send sends one message.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -396,6 +397,46 @@ func TestWatchKeepsTheRetention(t *testing.T) {
 		if err := w.end(); !errors.Is(err, broken) {
 			f.Errorf("without an answer about the retention it ended with %v", err)
 		}
+	})
+}
+
+// Of an instance that was removed the removal is shown, and nothing before: its retention is reclaimed
+// with the rest of it.
+func TestWatchKeepsTheRetentionOfTheRemoved(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		f.service.Retention = func(ctx context.Context, q store.Querier, id ident.InstanceID) (time.Duration, error) {
+			// Like limits, it is gone when the instance is reclaimed.
+			left, err := store.All(ctx, q, func(row store.Scanner) (n int, err error) { return n, row.Scan(&n) },
+				`SELECT 1 FROM removals WHERE instance_id = $1`, string(id))
+			return time.Duration(len(left)) * time.Hour, err
+		}
+		first := f.live("1")
+		f.make("2")
+		shown := func(what string, want []string) {
+			f.Helper()
+			w := f.watch(operator, &castellansystemv1.WatchInstancesRequest{FromBeginning: true})
+			w.position()
+			f.same(what, w.changes(len(want)), want)
+			w.beatTo(operator, f.last("2")) // and no other
+			w.quit()
+		}
+		second := []string{
+			"2 ADDED instance.added 1", "2 DOMAINS_CHANGED instance.domain.added 2", "2 DOMAINS_CHANGED instance.domain.primary.set 3",
+		}
+		removal := first[len(first)-1:]
+		shown("at once", append(slices.Clone(first), second...))
+		f.clock.Advance(fresh)
+		shown("after a minute", append(slices.Clone(first), second...))
+		f.clock.Advance(time.Microsecond)
+		shown("later", append(slices.Clone(removal), second...))
+		for more := true; more; {
+			var err error
+			more, err = f.log.Reclaim(f.Context())
+			f.must(err)
+		}
+		shown("reclaimed", append(slices.Clone(removal), second...))
+		f.clock.Advance(1000 * time.Hour)
+		shown("much later", append(slices.Clone(removal), second...))
 	})
 }
 

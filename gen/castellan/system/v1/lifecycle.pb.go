@@ -530,8 +530,8 @@ func (x *WatchInstancesResponse) GetChange() *Change {
 }
 
 // Change is one thing that happened to an instance. What exactly it was can be read from the
-// instance; a change of one that was removed since is shown, too. Changes older than the audit log
-// retention of their instance are not.
+// instance. Not shown are changes older than the audit log retention of their instance and, of an
+// instance that was removed, those older than a minute, except the removal, which always is shown.
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the instance.
