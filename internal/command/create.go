@@ -103,7 +103,7 @@ func (n *newInstance) addFlags(cmd *cobra.Command) {
 	f.StringVar(&n.patExpires, "pat-expires", "", "make a token that ends at this `time`")
 	f.BoolVar(&n.machineKey, "machine-key", false, "make a key for the machine and print it")
 	f.StringVar(&n.keyExpires, "machine-key-expires", "", "make a key that ends at this `time`")
-	f.StringVar(&n.keyFile, "machine-key-file", "", "make a key and write it to this new `file`, mode 0600")
+	f.StringVar(&n.keyFile, "machine-key-file", "", "make a key and write it to this new `file`, mode 0600, and nowhere else")
 
 	f.StringVar(&n.email, "email", "", "the owner is a person with this email `address`")
 	f.BoolVar(&n.emailVerified, "email-verified", false, "the address is known to be right")
@@ -212,7 +212,8 @@ func (c *Commands) password(n *newInstance) (password string, given bool, err er
 }
 
 // create makes the call. The file for the key is made before it: a secret that is shown once
-// must not find its place taken.
+// must not find its place taken. A key that is in the file is not in the answer any more, so that
+// no form of output shows it again.
 func (n *newInstance) create(ctx context.Context, to *client.Client, request *systemv1.CreateInstanceRequest) (_ *systemv1.CreateInstanceResponse, err error) {
 	if n.keyFile != "" {
 		if err := files.Create(n.keyFile, nil, 0o600); err != nil {
@@ -238,11 +239,12 @@ func (n *newInstance) create(ctx context.Context, to *client.Client, request *sy
 		if err := files.Replace(n.keyFile, made.GetMachineKey()); err != nil {
 			return nil, fmt.Errorf("the instance %s was created, but its key not saved: %w%s", made.GetInstanceId(), err, again)
 		}
+		made.MachineKey = nil
 	}
 	return made, nil
 }
 
-// rows shows a new instance and its owner's secrets. A key that is in a file is not shown again.
+// rows shows a new instance and its owner's secrets.
 func (n *newInstance) rows(made *systemv1.CreateInstanceResponse) []terminal.Row {
 	rows := []terminal.Row{
 		{"Instance", made.GetInstanceId()},

@@ -114,6 +114,23 @@ func TestInstanceCreateJSON(t *testing.T) {
 	}
 }
 
+// A key that goes to a file with mode 0600 goes nowhere else.
+func TestKeyInAFileIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	_, cli := serve(t)
+	for _, output := range []string{"table", "json"} {
+		keyFile := filepath.Join(t.TempDir(), "owner.json")
+		printed := cli.Succeed(t, "instance", "create", "Acme", "--machine-user", "owner", "--machine-key-file", keyFile, "-o", output)
+		text, err := os.ReadFile(keyFile)
+		if err != nil || !json.Valid(text) {
+			t.Errorf("%s: the key file holds %d bytes, %v", output, len(text), err)
+		}
+		if strings.Contains(printed, "achineKey") || strings.Contains(printed, "PRIVATE KEY") || !strings.Contains(printed, "nstance") {
+			t.Errorf("%s: printed %s", output, printed)
+		}
+	}
+}
+
 func TestInstanceCreateHuman(t *testing.T) {
 	t.Parallel()
 	_, cli := serve(t)
