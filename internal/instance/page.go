@@ -53,20 +53,22 @@ func NewLister(db store.DB, log *eventlog.Log, positions *vault.Positions, clock
 // List returns a page of the instances that are searched for, each with all its domains, as
 // they are at one moment. At most search.MaxPage of them are held in memory.
 //
-// A page that begins at an offset is found by a walk along an index, past all that is before it.
+// A page that begins at an offset is always the one there is at that moment: what comes or goes
+// before it shifts what follows. It is found by a walk along an index, past all that is before it.
 // Not so when the same caller has read the page before it, of the same search, on this node
-// within the last minute: then it begins behind the last row of that page, wherever that row stands
-// by now. So does a page that begins at a [Reading.Page], on any node and at any time. Who reads in
-// this way, up to a page that is not full, misses no instance and sees none twice that is there all
-// the time and is not renamed in a list by name, whatever comes and goes meanwhile. With offsets that
-// holds for one reader of a search at a time; two who are one caller can lead each other to the places
-// of the other. A walk is right for its moment only, as ever with offsets: what comes or goes before
-// it shifts what follows.
+// within the last minute, and nothing has come or gone since, nor, in a list by name, been renamed:
+// then it begins behind the last row of that page, without a walk. A search among ids or domains has few to
+// walk past.
+//
+// A page that begins at a [Reading.Page] begins behind the last row of the page before it, wherever
+// that row stands by now, on any node and at any time. Who reads in this way, up to a page that is
+// not full, misses no instance and sees none twice that is there all the time and is not renamed in
+// a list by name, whatever comes and goes meanwhile.
 //
 // It returns VAULT-pos01 for a Page that was not given out to this caller for this search.
 func (l *Lister) List(ctx context.Context, r Reading, s Search) (Found, error) {
 	list := s.name()
-	from, err := l.begin(r, list, s.Page.Offset)
+	from, err := l.open(r, list)
 	if err != nil {
 		return Found{}, err
 	}
@@ -78,12 +80,22 @@ func (l *Lister) List(ctx context.Context, r Reading, s Search) (Found, error) {
 		if err != nil || filtered && len(ids) == 0 {
 			return err
 		}
-		among := (*[]string)(nil)
+		among, counted := (*[]string)(nil), r.Page == "" && !filtered
 		if filtered {
 			among = &ids
 		}
+		if counted {
+			if from, err = l.remembered(ctx, q, r.Caller, s); err != nil {
+				return err
+			}
+		}
 		if page, err = s.places(ctx, q, l.db.Dialect(), from, among); err != nil {
 			return err
+		}
+		if counted {
+			if err = l.remember(ctx, q, r.Caller, s, page); err != nil {
+				return err
+			}
 		}
 		if found.Instances, err = whole(ctx, q, l.db.Dialect(), page); err != nil {
 			return err
@@ -98,24 +110,20 @@ func (l *Lister) List(ctx context.Context, r Reading, s Search) (Found, error) {
 	if err != nil {
 		return Found{}, fmt.Errorf("list instances: %w", err)
 	}
-	found.Next = l.end(r, list, s.Page, page)
+	if len(page) > 0 && len(page) == s.Page.Size() {
+		found.Next = l.positions.Seal(list, string(r.Caller), page[len(page)-1].text())
+	}
 	return found, nil
 }
 
-// begin returns the row behind which a page begins, nil when it has to be walked to.
-func (l *Lister) begin(r Reading, list string, offset uint64) (*place, error) {
-	var row []byte
-	switch {
-	case r.Page != "":
-		var err error
-		if row, err = l.positions.Open(list, string(r.Caller), r.Page); err != nil {
-			return nil, err
-		}
-	case offset > 0:
-		row = l.places.Find(string(r.Caller), list, offset)
-	}
-	if row == nil {
+// open returns the row behind which the page of a [Reading.Page] begins, nil when there is none.
+func (l *Lister) open(r Reading, list string) (*place, error) {
+	if r.Page == "" {
 		return nil, nil
+	}
+	row, err := l.positions.Open(list, string(r.Caller), r.Page)
+	if err != nil {
+		return nil, err
 	}
 	from := new(place)
 	if err := json.Unmarshal(row, from); err != nil {
@@ -124,24 +132,52 @@ func (l *Lister) begin(r Reading, list string, offset uint64) (*place, error) {
 	return from, nil
 }
 
-// end remembers where a page has ended and returns where the next one begins.
-func (l *Lister) end(r Reading, list string, asked search.Page, page []place) (next string) {
+// mark is the row before an offset, for as long as the list has not changed.
+type mark struct {
+	Row     place
+	Settled eventlog.Position // what may have changed the list since stands behind it
+}
+
+// remembered returns the row before the offset of a page, as it is in a snapshot; nil when it has to
+// be walked to.
+func (l *Lister) remembered(ctx context.Context, q store.Querier, caller ident.Actor, s Search) (*place, error) {
+	if s.Page.Offset == 0 {
+		return nil, nil
+	}
+	text := l.places.Find(string(caller), s.name(), s.Page.Offset)
+	if text == nil {
+		return nil, nil
+	}
+	var kept mark
+	if err := json.Unmarshal(text, &kept); err != nil {
+		return nil, fmt.Errorf("read the place of a page: %w", err)
+	}
+	changes := []string{Added{}.EventType(), Removed{}.EventType()}
+	if s.column() == columns[ByName] {
+		changes = append(changes, Changed{}.EventType())
+	}
+	quiet, err := l.log.Quiet(ctx, q, kept.Settled, changes...)
+	if err != nil || !quiet {
+		return nil, err
+	}
+	return &kept.Row, nil
+}
+
+// remember keeps the row with which a page ends in a snapshot, for the page that begins there.
+func (l *Lister) remember(ctx context.Context, q store.Querier, caller ident.Actor, s Search, page []place) error {
 	if len(page) == 0 {
-		// Whoever goes by the total and asks once more is not to come here for ever.
-		l.places.Forget(string(r.Caller), list, asked.Offset)
-		return ""
+		return nil
 	}
-	row, err := json.Marshal(page[len(page)-1])
+	settled, err := l.log.Settled(ctx, q)
 	if err != nil {
-		panic("instance: a place that JSON cannot say: " + err.Error()) // it is three texts
+		return err
 	}
-	if r.Page == "" {
-		l.places.Keep(string(r.Caller), list, asked.Offset+uint64(len(page)), row)
+	text, err := json.Marshal(mark{page[len(page)-1], settled})
+	if err != nil {
+		panic("instance: a mark that JSON cannot say: " + err.Error()) // it is texts and numbers
 	}
-	if len(page) == asked.Size() {
-		next = l.positions.Seal(list, string(r.Caller), row)
-	}
-	return next
+	l.places.Keep(string(caller), s.name(), s.Page.Offset+uint64(len(page)), text)
+	return nil
 }
 
 // name names the list that a search makes, whatever page of it is asked for: the same for the same
@@ -168,6 +204,15 @@ type place struct {
 	Name string `json:"n,omitempty"`
 	Time int64  `json:"t,omitempty"` // microseconds
 	ID   string `json:"i"`
+}
+
+// text is p as it is sealed.
+func (p place) text() []byte {
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic("instance: a place that JSON cannot say: " + err.Error()) // it is texts and a number
+	}
+	return text
 }
 
 // key is the value of the column the list is sorted by, which is not the id.

@@ -18,7 +18,8 @@ const (
 )
 
 // Places remembers which row a page of a list ended with, so that the page that begins there is found
-// without a walk from the beginning of the list. It forgets: what is not there is found by walking.
+// without a walk from the beginning of the list. It forgets: what is not there is found by walking. It
+// does not know whether the list has changed since: what is kept must let its noun find that out.
 // It is safe for concurrent use.
 type Places struct {
 	clock ident.Clock
@@ -51,11 +52,6 @@ func (p *Places) Find(caller, list string, offset uint64) []byte {
 		return nil
 	}
 	return found.row
-}
-
-// Forget makes the next to ask walk.
-func (p *Places) Forget(caller, list string, offset uint64) {
-	p.cache.Invalidate(placeKey(caller, list, offset))
 }
 
 // placeKey is of one size however long a search is. The lengths keep its parts apart.

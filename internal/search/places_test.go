@@ -35,8 +35,6 @@ func TestPlaces(t *testing.T) {
 	want("ada", "all", 3, "")
 	p.Keep("ada", "all", 6, []byte("other"))
 	want("ada", "all", 6, "other")
-	p.Forget("ada", "all", 6)
-	want("ada", "all", 6, "")
 }
 
 func TestPlacesAreBounded(t *testing.T) {
