@@ -58,7 +58,7 @@ func (c *Commands) bulkSetLimits() *cobra.Command {
 		Short: "Set limits of several instances at once",
 		Long: `bulk sets limits of several instances, all of them or none. FILE, or standard input when it is -, is
 a JSON object in the form of the API: {"limits": [{"instanceId": "123", "block": true,
-"auditLogRetention": "86400s"}]}. It does not check that the instances exist.`,
+"auditLogRetention": "86400s"}]}. An id of no instance is refused, with the number of its entry.`,
 		Example: `  echo '{"limits":[{"instanceId":"123","block":true}]}' | castellan limits bulk -`,
 		Args:    terminal.Arguments("FILE"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -23,6 +23,8 @@ func TestLimits(t *testing.T) {
 	cli.In = strings.NewReader(text)
 	table := cli.Succeed(t, "limits", "bulk", "-")
 	terminaltest.Contains(t, table, "INSTANCE ", " CHANGED\n"+a+"  20", "\n"+b+"  20")
+	cli.In = strings.NewReader(`{"limits":[{"instanceId":"` + a + `","block":false},{"instanceId":"404","block":true}]}`)
+	cli.Fail(t, terminal.ExitFailure, []string{"[not_found]", "\n  limits[1].instance_id: "}, "limits", "bulk", "-")
 	file := filepath.Join(t.TempDir(), "limits.json")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -61,7 +61,9 @@ type Entry struct {
 // after each entry, in the order of the entries. An instance may be there more than once; its
 // entries apply one after the other.
 //
-// A fault names the entry it is about, counted from 0, as limits[0]. It returns COMMAND-4M9vs when
+// A fault names the entry it is about, counted from 0, as limits[0]. That of an id of no instance is
+// a deliberate difference from contract section 2.8, by which ids are not checked: an event for no
+// instance has no key to be sealed with (docs/adr/0006-sealed-payloads.md). It returns COMMAND-4M9vs when
 // there are no entries, and a plain fault when there are more than [MaxEntries].
 func (s *Service) SetEach(ctx context.Context, actor ident.Actor, entries []Entry) ([]State, error) {
 	if len(entries) == 0 {
@@ -91,6 +93,9 @@ func (s *Service) SetEach(ctx context.Context, actor ident.Actor, entries []Entr
 			decide[n] = entries[i].Set.Decide
 		}
 		states, err := s.applyEach(ctx, w, decide)
+		if fault.KindOf(err) == fault.NotFound {
+			return fault.Of(err).WithViolation(fmt.Sprintf("limits[%d].instance_id", mine[0]), "must be the id of an instance")
+		}
 		if err != nil {
 			return err
 		}

@@ -158,8 +158,8 @@ func TestSetEachIsAllOrNothing(t *testing.T) {
 			"too many":     {many, logtest.Refusal{Kind: fault.InvalidArgument, Fields: []string{"limits"}}},
 			"no limits":    {[]Entry{{"1", Set{Block: new(true)}}, {"2", Set{}}}, logtest.Refusal{Kind: fault.InvalidArgument, ID: "COMMAND-4M9vs", Fields: []string{"limits[1].audit_log_retention"}}},
 			"bad limits":   {[]Entry{{"1", Set{AuditLogRetention: new(time.Duration(-1))}}}, logtest.Refusal{Kind: fault.InvalidArgument, Fields: []string{"limits[0].audit_log_retention"}}},
-			"no instance":  {[]Entry{{"1", Set{Block: new(true)}}, {"404", Set{Block: new(true)}}, {"2", Set{Block: new(true)}}}, logtest.Refusal{Kind: fault.NotFound}},
-			"first of all": {[]Entry{{"0", Set{Block: new(true)}}, {"2", Set{Block: new(true)}}}, logtest.Refusal{Kind: fault.NotFound}},
+			"no instance":  {[]Entry{{"1", Set{Block: new(true)}}, {"404", Set{Block: new(true)}}, {"2", Set{Block: new(true)}}}, logtest.Refusal{Kind: fault.NotFound, Fields: []string{"limits[1].instance_id"}}},
+			"first of all": {[]Entry{{"0", Set{Block: new(true)}}, {"2", Set{Block: new(true)}}}, logtest.Refusal{Kind: fault.NotFound, Fields: []string{"limits[0].instance_id"}}},
 		} {
 			got, err := f.limits.SetEach(f.Context(), "bob", c.entries)
 			logtest.CheckRefusal(f, err, c.want)

@@ -121,7 +121,7 @@ func TestBulkSetLimits(t *testing.T) {
 			tooMany[i] = good
 		}
 		f.refused(bulk(tooMany...), http.StatusBadRequest, "", "limits")
-		f.refused(bulk(good, entry("404", `"block":true`)), http.StatusNotFound, "")
+		f.refused(bulk(good, entry("404", `"block":true`)), http.StatusNotFound, "", "limits[1].instance_id")
 		as := bulk(good)
 		as.as = nobody
 		f.refused(as, http.StatusUnauthorized, "AUTH-7fs1e")

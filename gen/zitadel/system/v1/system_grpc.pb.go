@@ -112,8 +112,8 @@ type SystemServiceClient interface {
 	SetInstanceFeature(ctx context.Context, in *SetInstanceFeatureRequest, opts ...grpc.CallOption) (*SetInstanceFeatureResponse, error)
 	// Sets limits of an instance. Limits left out keep their value.
 	SetLimits(ctx context.Context, in *SetLimitsRequest, opts ...grpc.CallOption) (*SetLimitsResponse, error)
-	// Sets limits of several instances: all of them, or none when one entry is wrong. It does not
-	// check that the instances exist.
+	// Sets limits of several instances: all of them, or none when one entry is wrong. An id of no
+	// instance is refused with NOT_FOUND, naming the entry.
 	BulkSetLimits(ctx context.Context, in *BulkSetLimitsRequest, opts ...grpc.CallOption) (*BulkSetLimitsResponse, error)
 	// Removes all limits of an instance.
 	ResetLimits(ctx context.Context, in *ResetLimitsRequest, opts ...grpc.CallOption) (*ResetLimitsResponse, error)
@@ -441,8 +441,8 @@ type SystemServiceServer interface {
 	SetInstanceFeature(context.Context, *SetInstanceFeatureRequest) (*SetInstanceFeatureResponse, error)
 	// Sets limits of an instance. Limits left out keep their value.
 	SetLimits(context.Context, *SetLimitsRequest) (*SetLimitsResponse, error)
-	// Sets limits of several instances: all of them, or none when one entry is wrong. It does not
-	// check that the instances exist.
+	// Sets limits of several instances: all of them, or none when one entry is wrong. An id of no
+	// instance is refused with NOT_FOUND, naming the entry.
 	BulkSetLimits(context.Context, *BulkSetLimitsRequest) (*BulkSetLimitsResponse, error)
 	// Removes all limits of an instance.
 	ResetLimits(context.Context, *ResetLimitsRequest) (*ResetLimitsResponse, error)
