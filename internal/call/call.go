@@ -34,7 +34,8 @@ type Call struct {
 // The headers, over gRPC metadata, with which lists are read page after page on any node. The
 // value is opaque: it belongs to one caller and one search, and what it was made of cannot be read.
 const (
-	// PageHeader says in a request where the page begins, instead of the offset of the query.
+	// PageHeader says in a request where the page begins, instead of the offset of the query. Calls
+	// other than ListInstances refuse it.
 	PageHeader = "Castellan-Page"
 	// NextPageHeader says in an answer where the next page begins, when there may be one.
 	NextPageHeader = "Castellan-Next-Page"

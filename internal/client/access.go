@@ -77,6 +77,11 @@ func (a *Access) Client(s Surroundings) (*Client, error) {
 	if token == "" && a.identity.Key == "" {
 		token = s.Environ[TokenEnv]
 	}
+	// A bearer token is printable ASCII without spaces (RFC 6750 section 2.1); with anything else the
+	// call could not even be sent.
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, terminal.Usagef("--token or %s has a line break, a space or another character that no token has", TokenEnv)
+	}
 	c := New(base, oneShot, a.timeout, func() (string, error) { return token, nil })
 	c.wait = s.Wait
 	if token != "" {

@@ -165,6 +165,9 @@ func TestInstanceErrors(t *testing.T) {
 	notFound := cli.Run(t, "instance", "get", "404")
 	terminaltest.Contains(t, notFound.Err, "castellan: the server refused: ", "[not_found]\n")
 	terminaltest.Contains(t, cli.Run(t, "instance", "get", id, "--token", "nonsense").Err, "AUTH-7fs1e", "[unauthenticated]")
+	for _, token := range []string{"a\n", "a\r\nb", "a b", "ä", "\x00"} {
+		cli.Fail(t, terminal.ExitUsage, []string{"--token or CASTELLAN_TOKEN has a line break"}, "instance", "get", id, "--token", token)
+	}
 	terminaltest.Contains(t, cli.Run(t, "instance", "get", id, "--audience", "http://elsewhere").Err, "AUTH-7fs1e")
 	terminaltest.Contains(t, cli.Run(t, "instance", "create", "x", "--machine-user", "o", "--domain", "acme.example").Err, "V3-DKcYh", "[already_exists]")
 

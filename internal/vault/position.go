@@ -33,9 +33,9 @@ const (
 // times that a random nonce of 96 bits allows one key.
 const positionFormat = 2
 
-// errPosition is the answer to every position that this deployment did not make for this
-// caller and purpose, the same for every reason.
-var errPosition = fault.Invalid("VAULT-pos01", "Errors.Position.Invalid", "position",
+// ErrPosition is the answer to every position that this deployment did not make for this
+// caller and purpose, the same for every reason: VAULT-pos01, with the field position.
+var ErrPosition = fault.Invalid("VAULT-pos01", "Errors.Position.Invalid", "position",
 	"must be one that an earlier answer to the same caller and request had, unchanged")
 
 // Positions seals the places in the log or in a list where a caller has come to, so that a
@@ -83,23 +83,23 @@ func (p *Positions) Seal(purpose, caller string, position []byte) string {
 // position either: ask before whether there is one.
 func (p *Positions) Open(purpose, caller, sealed string) ([]byte, error) {
 	if len(sealed) > MaxSealedPosition {
-		return nil, errPosition.WithCause(fmt.Errorf("the position has %d characters, more than %d",
+		return nil, ErrPosition.WithCause(fmt.Errorf("the position has %d characters, more than %d",
 			len(sealed), MaxSealedPosition))
 	}
 	if strings.ContainsAny(sealed, "\r\n") { // the decoder would skip them
-		return nil, errPosition.WithCause(errors.New("the position has a line break"))
+		return nil, ErrPosition.WithCause(errors.New("the position has a line break"))
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	if err != nil {
-		return nil, errPosition.WithCause(err)
+		return nil, ErrPosition.WithCause(err)
 	}
 	if len(raw) < positionOverhead || raw[0] != positionFormat {
-		return nil, errPosition.WithCause(ErrOpen)
+		return nil, ErrPosition.WithCause(ErrOpen)
 	}
 	nonce, text := raw[1:1+chacha20poly1305.NonceSizeX], raw[1+chacha20poly1305.NonceSizeX:]
 	position, err := p.aead.Open(nil, nonce, text, positionBinding(purpose, caller))
 	if err != nil {
-		return nil, errPosition.WithCause(ErrOpen)
+		return nil, ErrPosition.WithCause(ErrOpen)
 	}
 	return position, nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"castellan/internal/access"
 	"castellan/internal/api/transport"
+	"castellan/internal/call"
+	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/once"
 	"castellan/internal/systemuser"
@@ -90,4 +92,18 @@ func idempotencyKey(header http.Header) (string, error) {
 	}
 	key := strings.Join(values, " ")
 	return key, once.CheckName(key)
+}
+
+// pagedMethod is the one RPC, in each service that has it, whose pages [call.PageHeader] leads to.
+const pagedMethod = "ListInstances"
+
+// pageOf returns which page of a list the caller asks for by its header, or none. A call that has no
+// such pages refuses the header: it would answer with the first page, again and again.
+func pageOf(c *transport.Call) (string, error) {
+	page := strings.Join(c.Header[call.PageHeader], " ") // two are none that was ever given out
+	if page != "" && c.Method.Name() != pagedMethod {
+		const rule = "is for " + pagedMethod + " alone"
+		return "", fault.Plain(fault.InvalidArgument, call.PageHeader+": "+rule).WithViolation(call.PageHeader, rule)
+	}
+	return page, nil
 }

@@ -152,13 +152,39 @@ func TestServicesThatDeclareNothingServeNobody(t *testing.T) {
 func TestHandlersLearnWhoCalls(t *testing.T) {
 	f := newFixture("SYSTEM_OWNER")
 	header := signedIn("Idempotency-Key", "k-1", "Castellan-Page", "p-1")
-	if err := f.run(t, "GetInstance", &systemv1.GetInstanceRequest{InstanceId: "1"}, header); err != nil {
+	if err := f.run(t, "ListInstances", &systemv1.ListInstancesRequest{}, header); err != nil {
 		t.Fatal(err)
 	}
 	want := call.Call{Actor: ident.Actor("op"), IdempotencyKey: "k-1", Page: "p-1", Answer: http.Header{}}
 	if diff := cmp.Diff(want, f.call); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// A page is refused by the name of its header, and where there are no such pages.
+func TestPagesAreRefused(t *testing.T) {
+	for _, method := range []string{"ListDomains", "GetInstance"} {
+		f := newFixture("SYSTEM_OWNER")
+		request := map[string]proto.Message{
+			"ListDomains": &systemv1.ListDomainsRequest{InstanceId: "1"}, "GetInstance": &systemv1.GetInstanceRequest{InstanceId: "1"},
+		}[method]
+		err := f.run(t, method, request, signedIn(call.PageHeader, "p-1"))
+		if f.handled || !names(err, call.PageHeader) {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	f := newFixture("SYSTEM_OWNER")
+	f.fails = vault.ErrPosition.WithCause(errors.New("made up"))
+	err := f.run(t, "ListInstances", &systemv1.ListInstancesRequest{}, signedIn(call.PageHeader, "p-1"))
+	if !errors.Is(err, vault.ErrPosition) || !names(err, call.PageHeader) {
+		t.Errorf("a made up page: %v", err)
+	}
+}
+
+// names reports whether an error is of the input, and of one field.
+func names(err error, field string) bool {
+	f := fault.Of(err)
+	return f != nil && f.Kind == fault.InvalidArgument && len(f.Violations) == 1 && f.Violations[0].Field == field
 }
 
 func TestBadIdempotencyKeysAreRefused(t *testing.T) {
