@@ -136,9 +136,8 @@ func (l *Log) Unowned(ctx context.Context, q store.Querier) ([]string, error) {
 			if s.aggregate == "" {
 				continue
 			}
-			rows, err := store.All(ctx, q, scanText, `SELECT r.instance_id FROM (SELECT instance_id, `+s.aggregate+` AS id FROM `+s.table+`) AS r
- WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.instance_id = r.instance_id AND e.aggregate_type = $1 AND e.aggregate_id = r.id)
- LIMIT 1`, k.kind())
+			rows, err := store.All(ctx, q, scanText, `SELECT instance_id FROM (SELECT instance_id, `+s.aggregate+` FROM `+s.table+`
+ EXCEPT SELECT instance_id, aggregate_id FROM events WHERE aggregate_type = $1) AS unowned LIMIT 1`, k.kind())
 			if err != nil {
 				return nil, fmt.Errorf("look for rows of no aggregate in %s: %w", s.table, err)
 			}
