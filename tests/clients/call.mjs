@@ -18,6 +18,8 @@ export const metadata = { Authorization: `Bearer ${environment("CASTELLAN_TOKEN"
 const files = fromBinary(FileDescriptorSetSchema, readFileSync(environment("CASTELLAN_DESCRIPTORS")));
 export const registry = createFileRegistry(files);
 export const service = registry.getService("zitadel.system.v1.SystemService");
+export const instances = registry.getService("zitadel.instance.v2.InstanceService");
+export const lifecycle = registry.getService("castellan.system.v1.InstanceLifecycleService");
 
 const codes = { notFound: 5, invalidArgument: 3, unauthenticated: 16 };
 
@@ -63,6 +65,7 @@ export async function check(name, call) {
   const { result: views } = await call(service.method.listViews, create(service.method.listViews.input, {}), metadata);
   assert.ok(views.some((view) => view.viewName === "projections.instances"));
   console.log(`${name}: instance ${made.instanceId}`);
+  return made;
 }
 
 async function refused(promise, code, text) {

@@ -3,7 +3,36 @@
 import assert from "node:assert/strict";
 import { createClient, ConnectError } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
-import { check, metadata, registry, service, url } from "./call.mjs";
+import { check, instances, lifecycle, metadata, registry, service, url } from "./call.mjs";
+
+// Watches an instance from the beginning until it has been stopped, then from there on.
+async function watch(client, id) {
+  const seen = [];
+  const follow = async (request, until) => {
+    const enough = new AbortController(); // leaving the loop does not close the stream
+    try {
+      const stream = client.watchInstances({ instanceIds: [id], ...request }, { headers: metadata, signal: enough.signal });
+      for await (const { position, change } of stream) {
+        if (change) {
+          seen.push(change.eventType);
+        }
+        if (change?.eventType === until) {
+          return position;
+        }
+      }
+      assert.fail(`the stream ended before ${until}`);
+    } finally {
+      enough.abort();
+    }
+  };
+  await client.stopInstance({ instanceId: id }, { headers: metadata });
+  const position = await follow({ fromBeginning: true }, "instance.stopped");
+  await client.startInstance({ instanceId: id }, { headers: metadata });
+  await follow({ position }, "instance.started");
+  assert.equal(seen[0], "instance.added");
+  assert.deepEqual(seen.slice(-2), ["instance.stopped", "instance.started"]);
+  assert.equal(new Set(seen).size, seen.length, `${seen} has one twice`);
+}
 
 const calling = (client) => async (method, request, headers) => {
   try {
@@ -21,7 +50,10 @@ for (const [name, transport] of Object.entries({
   "connect-web with Connect in JSON": createConnectTransport({ baseUrl: url }),
 })) {
   const client = createClient(service, transport);
-  await check(name, calling(client));
+  const made = await check(name, calling(client));
+  const { instance } = await createClient(instances, transport).getInstance({ instanceId: made.instanceId }, { headers: metadata });
+  assert.equal(instance.id, made.instanceId);
+  await watch(createClient(lifecycle, transport), made.instanceId);
 
   // The details of an error arrive as messages.
   const error = ConnectError.from(await client.createInstance({

@@ -24,6 +24,8 @@ import (
 	// What errors carry, for the descriptors.
 	_ "google.golang.org/genproto/googleapis/rpc/errdetails"
 
+	castellansystemv1 "castellan/gen/castellan/system/v1"
+	instancev2 "castellan/gen/zitadel/instance/v2"
 	systemv1 "castellan/gen/zitadel/system/v1"
 )
 
@@ -101,6 +103,8 @@ func descriptors(t *testing.T) string {
 		set.File = append(set.File, protodesc.ToFileDescriptorProto(f))
 	}
 	add(systemv1.File_zitadel_system_proto)
+	add(castellansystemv1.File_castellan_system_v1_lifecycle_proto)
+	add(instancev2.File_zitadel_instance_v2_instance_service_proto)
 	for _, name := range []protoreflect.FullName{"zitadel.v1.ErrorDetail", "google.rpc.BadRequest"} {
 		m, err := protoregistry.GlobalTypes.FindMessageByName(name)
 		if err != nil {

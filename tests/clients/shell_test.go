@@ -52,11 +52,49 @@ func TestCurl(t *testing.T) {
 				t.Errorf("%s: %s", version, status)
 			}
 		}
+		manage(t, p.URL, token)
 		if status := run(t, nil, "curl", "-sS", "-o", os.DevNull, "-w", "%{http_code}", p.URL+"/instances/1"); status != "401" {
 			t.Errorf("a stranger: %s", status)
 		}
 		p.Stop(t)
 	})
+}
+
+// manage does with curl what operators do with an instance: by the System API, by its successor under the
+// older name, by castellan's own service, and as its owner at its own host.
+func manage(t *testing.T, url, token string) {
+	t.Helper()
+	curl := func(args ...string) string {
+		t.Helper()
+		return run(t, nil, "curl", append([]string{"-sS", "-w", " %{http_code}"}, args...)...)
+	}
+	as := []string{"-H", "Authorization: Bearer " + token}
+	made := object(t, run(t, nil, "curl", append(as, "-sS", "--data", strings.Replace(goodJSON, "{", `{"customDomain":"acme.example",`, 1),
+		url+"/instances/_create")...))
+	id, pat := made["instanceId"].(string), made["pat"].(string)
+	owner := []string{
+		"-H", "Authorization: Bearer " + pat, "-H", "Host: acme.example", "-H", "Content-Type: application/json", "--data", "{}",
+		url + "/zitadel.instance.v2.InstanceService/GetInstance",
+	}
+	for _, step := range []struct {
+		what, want string
+		args       []string
+	}{
+		{"by its owner", `"id":"` + id, owner},
+		{"a domain", `"creationDate"`, append(as, "--data", `{"domain":"more.example"}`, url+"/system/v1/instances/"+id+"/domains")},
+		{"found by it", `"exists":true`, append(as, "--data", "{}", url+"/system/v1/domains/MORE.example/_exists")},
+		{"by v2beta", `"generated":true`, append(as, url+"/v2beta/instances/"+id)},
+		{"stopped", `"changeDate"`, append(as, "-X", "POST", url+"/castellan/v1/instances/"+id+"/_stop")},
+		{"its owner meanwhile", `INST-stop1`, owner},
+		{"removed", `"resourceOwner"`, append(as, "-X", "DELETE", url+"/system/v1/instances/"+id)},
+		{"its owner afterwards", ` 401`, owner},
+		{"again", ` 404`, append(as, "-X", "DELETE", url+"/system/v1/instances/"+id)},
+		{"who did it", `SystemService/RemoveInstance`, append(as, "--data", `{"instanceId":"`+id+`"}`, url+"/castellan/v1/audit/_search")},
+	} {
+		if got := strings.ReplaceAll(curl(step.args...), `": "`, `":"`); !strings.Contains(got, step.want) {
+			t.Errorf("%s: %s, want %s", step.what, got, step.want)
+		}
+	}
 }
 
 // TestGrpcurl needs nothing but reflection.
@@ -78,7 +116,11 @@ func TestGrpcurl(t *testing.T) {
 		}
 		authorized := []string{"-H", "authorization: Bearer " + kit.Operator().Token(t)}
 		const service = "zitadel.system.v1.SystemService"
-		if out, err := grpcurl(host, "list"); err != nil || out != "grpc.health.v1.Health\n"+service+"\n" {
+		services := []string{
+			"castellan.system.v1.InstanceLifecycleService", "grpc.health.v1.Health", "zitadel.instance.v2.InstanceService",
+			"zitadel.instance.v2beta.InstanceService", service,
+		}
+		if out, err := grpcurl(host, "list"); err != nil || out != strings.Join(services, "\n")+"\n" {
 			t.Errorf("list: %v %s", err, out)
 		}
 		if out, err := grpcurl(host, "describe", service+".CreateInstance"); err != nil || !strings.Contains(out, `post: "/system/v1/instances/_create"`) {
@@ -92,6 +134,10 @@ func TestGrpcurl(t *testing.T) {
 		out, err = grpcurl(append(authorized, "-d", `{"instanceId":"`+id+`"}`, host, service+"/GetInstance")...)
 		if err != nil || !strings.Contains(out, `"name": "Acme"`) || !strings.Contains(out, `"state": "STATE_RUNNING"`) {
 			t.Errorf("get: %v %s", err, out)
+		}
+		out, err = grpcurl(append(authorized, "-d", `{"instanceId":"`+id+`"}`, host, "zitadel.instance.v2.InstanceService/GetInstance")...)
+		if err != nil || !strings.Contains(out, `"name": "Acme"`) {
+			t.Errorf("get by v2: %v %s", err, out)
 		}
 		out, err = grpcurl(append(authorized, "-d", `{"instanceName":"Acme"}`, host, service+"/CreateInstance")...)
 		if err == nil || object(t, out)["message"] != "invalid CreateInstanceRequest.Owner: value is required" {
