@@ -28,7 +28,7 @@ var (
 // The answers of an instance that may not be used. The System API stays usable.
 var (
 	// Stopped is that of an instance an operator has stopped.
-	Stopped = fault.New(fault.Unavailable, "INST-stop1", "Errors.Instance.Stopped")
+	Stopped = fault.New(fault.Unavailable, "INST-stop1", "this instance has been stopped by its operator")
 	// Blocked is that of an instance whose limits block it (contract section 2.8).
 	Blocked = fault.New(fault.ResourceExhausted, "LIMITS-molsj", "Errors.Limits.Instance.Blocked")
 )
