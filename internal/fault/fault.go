@@ -12,6 +12,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -117,6 +118,23 @@ func (e *Error) Unwrap() error { return e.cause }
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Kind == e.Kind && t.ID == e.ID && t.Message == e.Message
+}
+
+// Renamed returns err with the violations of one field told of another: as the caller calls it, where
+// that is another name than the one who found the fault knows. Other errors come back as they are.
+func Renamed(err error, from, to string) error {
+	var e *Error
+	if !errors.As(err, &e) || len(e.Violations) == 0 {
+		return err
+	}
+	c := *e
+	c.Violations = slices.Clone(e.Violations)
+	for i := range c.Violations {
+		if c.Violations[i].Field == from {
+			c.Violations[i].Field = to
+		}
+	}
+	return &c
 }
 
 // Of returns err as a fault. An error that is none becomes an Internal fault with err as

@@ -43,3 +43,18 @@ func TestCopiesDoNotShareViolations(t *testing.T) {
 		t.Error("a copy no longer equals its original")
 	}
 }
+
+func TestRenamed(t *testing.T) {
+	one := fault.Invalid("X-1", "bad", "domain", "must not be blank").WithViolation("other", "must be so")
+	got := fault.Of(fault.Renamed(one, "domain", "custom_domain"))
+	if got.Violations[0].Field != "custom_domain" || got.Violations[1].Field != "other" || !errors.Is(got, one) {
+		t.Errorf("renamed to %v", got)
+	}
+	if one.Violations[0].Field != "domain" {
+		t.Errorf("the fault itself became %v", one)
+	}
+	plain := errors.New("none")
+	if got := fault.Renamed(plain, "domain", "x"); got != plain { //nolint:errorlint // the very same
+		t.Errorf("another error became %v", got)
+	}
+}

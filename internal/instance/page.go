@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"castellan/internal/call"
 	"castellan/internal/eventlog"
+	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/search"
 	"castellan/internal/store"
@@ -123,7 +125,7 @@ func (l *Lister) open(r Reading, list string) (*place, error) {
 	}
 	row, err := l.positions.Open(list, string(r.Caller), r.Page)
 	if err != nil {
-		return nil, err
+		return nil, fault.Renamed(err, "position", call.PageHeader) // no such list has a field of that name
 	}
 	from := new(place)
 	if err := json.Unmarshal(row, from); err != nil {

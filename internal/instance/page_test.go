@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"castellan/internal/call"
 	"castellan/internal/eventlog"
 	"castellan/internal/eventlog/logtest"
 	"castellan/internal/fault"
@@ -180,6 +181,9 @@ func TestPlaces(t *testing.T) {
 				found, err := lister.List(f.Context(), reading, second)
 				var refused *fault.Error
 				if errors.As(err, &refused) && refused.Kind == fault.InvalidArgument {
+					if len(refused.Violations) != 1 || refused.Violations[0].Field != call.PageHeader {
+						f.Errorf("%s: the violations are %v, want one of the header", name, refused.Violations)
+					}
 					return refused.ID
 				}
 				f.must(err)

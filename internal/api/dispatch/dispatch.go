@@ -127,14 +127,7 @@ func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run
 	ctx = call.With(ctx, call.Call{
 		Actor: v.actor(), ActorSequence: v.system.Sequence, ActorKey: v.system.Key, IdempotencyKey: key, Page: page, Answer: c.ResponseHeader,
 	})
-	answer, err := run(ctx, func(ctx context.Context, request proto.Message) error { return d.check(ctx, c, v, request) })
-	if page != "" && errors.Is(err, vault.ErrPosition) {
-		// It came in the header, and no such list has a field of that name.
-		named := *fault.Of(err)
-		named.Violations = nil
-		err = named.WithViolation(call.PageHeader, fault.Of(err).Violations[0].Rule)
-	}
-	return answer, err
+	return run(ctx, func(ctx context.Context, request proto.Message) error { return d.check(ctx, c, v, request) })
 }
 
 // translate turns errors of the store into faults. A conflict no noun has an answer to is a

@@ -3,6 +3,8 @@ package instances
 import (
 	"context"
 
+	"castellan/internal/fault"
+
 	"castellan/internal/search"
 
 	filterv2 "castellan/gen/zitadel/filter/v2"
@@ -86,7 +88,7 @@ func (b *Beta) AddCustomDomain(ctx context.Context, req *instancev2beta.AddCusto
 		InstanceId: req.GetInstanceId(), CustomDomain: req.GetDomain(),
 	})
 	if err != nil {
-		return nil, renamed(err, "custom_domain", "domain")
+		return nil, fault.Renamed(err, "custom_domain", "domain")
 	}
 	return &instancev2beta.AddCustomDomainResponse{CreationDate: answer.GetCreationDate()}, nil
 }
@@ -97,7 +99,7 @@ func (b *Beta) RemoveCustomDomain(ctx context.Context, req *instancev2beta.Remov
 		InstanceId: req.GetInstanceId(), CustomDomain: req.GetDomain(),
 	})
 	if err != nil {
-		return nil, renamed(err, "custom_domain", "domain")
+		return nil, fault.Renamed(err, "custom_domain", "domain")
 	}
 	return &instancev2beta.RemoveCustomDomainResponse{DeletionDate: answer.GetDeletionDate()}, nil
 }
@@ -138,7 +140,7 @@ func (b *Beta) AddTrustedDomain(ctx context.Context, req *instancev2beta.AddTrus
 		InstanceId: req.GetInstanceId(), TrustedDomain: req.GetDomain(),
 	})
 	if err != nil {
-		return nil, renamed(err, "trusted_domain", "domain")
+		return nil, fault.Renamed(err, "trusted_domain", "domain")
 	}
 	return &instancev2beta.AddTrustedDomainResponse{CreationDate: answer.GetCreationDate()}, nil
 }
@@ -149,7 +151,7 @@ func (b *Beta) RemoveTrustedDomain(ctx context.Context, req *instancev2beta.Remo
 		InstanceId: req.GetInstanceId(), TrustedDomain: req.GetDomain(),
 	})
 	if err != nil {
-		return nil, renamed(err, "trusted_domain", "domain")
+		return nil, fault.Renamed(err, "trusted_domain", "domain")
 	}
 	return &instancev2beta.RemoveTrustedDomainResponse{DeletionDate: answer.GetDeletionDate()}, nil
 }

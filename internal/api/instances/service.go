@@ -3,7 +3,6 @@ package instances
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -69,7 +68,7 @@ func (s *Service) AddCustomDomain(ctx context.Context, req *instancev2.AddCustom
 	id := ident.InstanceID(req.GetInstanceId())
 	after, err := s.Instances.AddDomain(ctx, id, call.From(ctx).Actor, req.GetCustomDomain())
 	if err != nil {
-		return nil, renamed(absent(err, id, absentWrite), "domain", "custom_domain")
+		return nil, fault.Renamed(absent(err, id, absentWrite), "domain", "custom_domain")
 	}
 	return &instancev2.AddCustomDomainResponse{CreationDate: timestamppb.New(after.ChangedAt)}, nil
 }
@@ -79,7 +78,7 @@ func (s *Service) RemoveCustomDomain(ctx context.Context, req *instancev2.Remove
 	id := ident.InstanceID(req.GetInstanceId())
 	after, err := s.Instances.RemoveDomain(ctx, id, call.From(ctx).Actor, req.GetCustomDomain())
 	if err != nil {
-		return nil, renamed(absent(err, id, absentWrite), "domain", "custom_domain")
+		return nil, fault.Renamed(absent(err, id, absentWrite), "domain", "custom_domain")
 	}
 	return &instancev2.RemoveCustomDomainResponse{DeletionDate: timestamppb.New(after.ChangedAt)}, nil
 }
@@ -144,20 +143,4 @@ func absent(err error, id ident.InstanceID, as string) error {
 		return fault.New(fault.NotFound, as, "Errors.Instance.NotFound").WithCause(err)
 	}
 	return err
-}
-
-// renamed calls a field that an error names as the caller calls it.
-func renamed(err error, from, to string) error {
-	var f *fault.Error
-	if !errors.As(err, &f) || len(f.Violations) == 0 {
-		return err
-	}
-	c := *f
-	c.Violations = slices.Clone(f.Violations)
-	for i := range c.Violations {
-		if c.Violations[i].Field == from {
-			c.Violations[i].Field = to
-		}
-	}
-	return &c
 }
