@@ -182,7 +182,7 @@ func TestAccessToInstances(t *testing.T) {
 		"DeleteInstance":      {Permission: "system.instance.delete", Write: true},
 		"GetInstance":         {Permission: read, InstancePermission: "iam.read", ByHost: true},
 		"UpdateInstance":      {Permission: write, InstancePermission: "iam.write", ByHost: true, Write: true},
-		"ListInstances":       {Permission: read},
+		"ListInstances":       {Permission: read, Paged: true},
 		"AddCustomDomain":     {Permission: "system.domain.write", Write: true},
 		"RemoveCustomDomain":  {Permission: "system.domain.write", Write: true},
 		"ListCustomDomains":   {Permission: read, InstancePermission: "iam.read", ByHost: true},

@@ -27,6 +27,7 @@ type auth struct {
 	Public     bool   `json:"public"`
 	Write      bool   `json:"write"`
 	Repeatable bool   `json:"repeatable"`
+	Paged      bool   `json:"paged"`
 	// InstancePermission suffices for members of the instance the call is about.
 	InstancePermission string `json:"instancePermission"`
 	ByHost             bool   `json:"byHost"`

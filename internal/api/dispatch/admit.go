@@ -94,15 +94,12 @@ func idempotencyKey(header http.Header) (string, error) {
 	return key, once.CheckName(key)
 }
 
-// pagedMethod is the one RPC, in each service that has it, whose pages [call.PageHeader] leads to.
-const pagedMethod = "ListInstances"
-
 // pageOf returns which page of a list the caller asks for by its header, or none. A call that has no
 // such pages refuses the header: it would answer with the first page, again and again.
-func pageOf(c *transport.Call) (string, error) {
+func pageOf(c *transport.Call, p *policy) (string, error) {
 	page := strings.Join(c.Header[call.PageHeader], " ") // two are none that was ever given out
-	if page != "" && c.Method.Name() != pagedMethod {
-		const rule = "is for " + pagedMethod + " alone"
+	if page != "" && !p.paged {
+		const rule = "is for lists that answer with " + call.NextPageHeader
 		return "", fault.Plain(fault.InvalidArgument, call.PageHeader+": "+rule).WithViolation(call.PageHeader, rule)
 	}
 	return page, nil

@@ -120,7 +120,7 @@ func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run
 	if err != nil {
 		return nil, err
 	}
-	page, err := pageOf(c)
+	page, err := pageOf(c, v.policy)
 	if err != nil {
 		return nil, err
 	}

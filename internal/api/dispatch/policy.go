@@ -12,6 +12,7 @@ import (
 // policy is what the proto file of an RPC declares.
 type policy struct {
 	public, write bool
+	paged         bool // the header of a page leads to its pages
 	// permission is what a system user needs; none means that nobody has thought about the RPC.
 	permission string
 	// instancePermission is what a member of the instance that the call is about needs instead; none
@@ -34,7 +35,7 @@ func (d *Dispatcher) policyOf(m protoreflect.MethodDescriptor) *policy {
 	}
 	p := &policy{}
 	if auth, ok := proto.GetExtension(m.Options(), optionsv1.E_Auth).(*optionsv1.Auth); ok {
-		p.public, p.write = auth.GetPublic(), auth.GetWrite()
+		p.public, p.write, p.paged = auth.GetPublic(), auth.GetWrite(), auth.GetPaged()
 		p.permission, p.instancePermission = auth.GetPermission(), auth.GetInstancePermission()
 		if auth.GetByHost() {
 			p.byHost = instanceField(m.Input())

@@ -42,7 +42,10 @@ type Auth struct {
 	// dispatcher fills instance_id of the request, so that a handler always sees it set.
 	ByHost bool `protobuf:"varint,5,opt,name=by_host,json=byHost,proto3" json:"by_host,omitempty"`
 	// An idempotency key on the call counts: repeated with it, the call answers what it answered first.
-	Repeatable    bool `protobuf:"varint,6,opt,name=repeatable,proto3" json:"repeatable,omitempty"`
+	Repeatable bool `protobuf:"varint,6,opt,name=repeatable,proto3" json:"repeatable,omitempty"`
+	// The call answers a page of a list that the header Castellan-Page leads to, and shows the next one in
+	// Castellan-Next-Page. Other calls refuse the header.
+	Paged         bool `protobuf:"varint,7,opt,name=paged,proto3" json:"paged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -119,6 +122,13 @@ func (x *Auth) GetRepeatable() bool {
 	return false
 }
 
+func (x *Auth) GetPaged() bool {
+	if x != nil {
+		return x.Paged
+	}
+	return false
+}
+
 var file_castellan_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -143,7 +153,7 @@ var File_castellan_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_castellan_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\"castellan/options/v1/options.proto\x12\x14castellan.options.v1\x1a google/protobuf/descriptor.proto\"\xbe\x01\n" +
+	"\"castellan/options/v1/options.proto\x12\x14castellan.options.v1\x1a google/protobuf/descriptor.proto\"\xd4\x01\n" +
 	"\x04Auth\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -154,7 +164,8 @@ const file_castellan_options_v1_options_proto_rawDesc = "" +
 	"\aby_host\x18\x05 \x01(\bR\x06byHost\x12\x1e\n" +
 	"\n" +
 	"repeatable\x18\x06 \x01(\bR\n" +
-	"repeatable:P\n" +
+	"repeatable\x12\x14\n" +
+	"\x05paged\x18\a \x01(\bR\x05paged:P\n" +
 	"\x04auth\x12\x1e.google.protobuf.MethodOptions\x18Ս\x03 \x01(\v2\x1a.castellan.options.v1.AuthR\x04authB.Z,castellan/gen/castellan/options/v1;optionsv1b\x06proto3"
 
 var (

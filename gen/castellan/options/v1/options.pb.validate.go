@@ -68,6 +68,8 @@ func (m *Auth) validate(all bool) error {
 
 	// no validation rules for Repeatable
 
+	// no validation rules for Paged
+
 	if len(errors) > 0 {
 		return AuthMultiError(errors)
 	}

@@ -1183,16 +1183,16 @@ const file_zitadel_instance_v2_instance_service_proto_rawDesc = "" +
 	"\x0etrusted_domain\x18\x01 \x03(\v2\".zitadel.instance.v2.TrustedDomainR\rtrustedDomain\x12E\n" +
 	"\n" +
 	"pagination\x18\x02 \x01(\v2%.zitadel.filter.v2.PaginationResponseR\n" +
-	"pagination2\xe8\v\n" +
+	"pagination2\xea\v\n" +
 	"\x0fInstanceService\x12\x89\x01\n" +
 	"\x0eDeleteInstance\x12*.zitadel.instance.v2.DeleteInstanceRequest\x1a+.zitadel.instance.v2.DeleteInstanceResponse\"\x1e\xaa\xed\x18\x1a\n" +
 	"\x16system.instance.delete\x18\x01\x12\x88\x01\n" +
 	"\vGetInstance\x12'.zitadel.instance.v2.GetInstanceRequest\x1a(.zitadel.instance.v2.GetInstanceResponse\"&\xaa\xed\x18\"\n" +
 	"\x14system.instance.read\"\biam.read(\x01\x12\x95\x01\n" +
 	"\x0eUpdateInstance\x12*.zitadel.instance.v2.UpdateInstanceRequest\x1a+.zitadel.instance.v2.UpdateInstanceResponse\"*\xaa\xed\x18&\n" +
-	"\x15system.instance.write\x18\x01\"\tiam.write(\x01\x12\x82\x01\n" +
-	"\rListInstances\x12).zitadel.instance.v2.ListInstancesRequest\x1a*.zitadel.instance.v2.ListInstancesResponse\"\x1a\xaa\xed\x18\x16\n" +
-	"\x14system.instance.read\x12\x89\x01\n" +
+	"\x15system.instance.write\x18\x01\"\tiam.write(\x01\x12\x84\x01\n" +
+	"\rListInstances\x12).zitadel.instance.v2.ListInstancesRequest\x1a*.zitadel.instance.v2.ListInstancesResponse\"\x1c\xaa\xed\x18\x18\n" +
+	"\x14system.instance.read8\x01\x12\x89\x01\n" +
 	"\x0fAddCustomDomain\x12+.zitadel.instance.v2.AddCustomDomainRequest\x1a,.zitadel.instance.v2.AddCustomDomainResponse\"\x1b\xaa\xed\x18\x17\n" +
 	"\x13system.domain.write\x18\x01\x12\x92\x01\n" +
 	"\x12RemoveCustomDomain\x12..zitadel.instance.v2.RemoveCustomDomainRequest\x1a/.zitadel.instance.v2.RemoveCustomDomainResponse\"\x1b\xaa\xed\x18\x17\n" +

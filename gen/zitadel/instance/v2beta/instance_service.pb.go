@@ -1192,16 +1192,16 @@ const file_zitadel_instance_v2beta_instance_service_proto_rawDesc = "" +
 	"\x0etrusted_domain\x18\x01 \x03(\v2&.zitadel.instance.v2beta.TrustedDomainR\rtrustedDomain\x12I\n" +
 	"\n" +
 	"pagination\x18\x02 \x01(\v2).zitadel.filter.v2beta.PaginationResponseR\n" +
-	"pagination2\xd8\x10\n" +
+	"pagination2\xda\x10\n" +
 	"\x0fInstanceService\x12\xbb\x01\n" +
 	"\x0eDeleteInstance\x12..zitadel.instance.v2beta.DeleteInstanceRequest\x1a/.zitadel.instance.v2beta.DeleteInstanceResponse\"H\xaa\xed\x18\x1a\n" +
 	"\x16system.instance.delete\x18\x01\x82\xd3\xe4\x93\x02!*\x1f/v2beta/instances/{instance_id}\x88\x02\x01\x12\xb8\x01\n" +
 	"\vGetInstance\x12+.zitadel.instance.v2beta.GetInstanceRequest\x1a,.zitadel.instance.v2beta.GetInstanceResponse\"N\xaa\xed\x18 \n" +
 	"\x14system.instance.read\"\biam.read\x82\xd3\xe4\x93\x02!\x12\x1f/v2beta/instances/{instance_id}\x88\x02\x01\x12\xc8\x01\n" +
 	"\x0eUpdateInstance\x12..zitadel.instance.v2beta.UpdateInstanceRequest\x1a/.zitadel.instance.v2beta.UpdateInstanceResponse\"U\xaa\xed\x18$\n" +
-	"\x15system.instance.write\x18\x01\"\tiam.write\x82\xd3\xe4\x93\x02$:\x01*\x1a\x1f/v2beta/instances/{instance_id}\x88\x02\x01\x12\xb0\x01\n" +
-	"\rListInstances\x12-.zitadel.instance.v2beta.ListInstancesRequest\x1a..zitadel.instance.v2beta.ListInstancesResponse\"@\xaa\xed\x18\x16\n" +
-	"\x14system.instance.read\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2beta/instances/search\x88\x02\x01\x12\xcd\x01\n" +
+	"\x15system.instance.write\x18\x01\"\tiam.write\x82\xd3\xe4\x93\x02$:\x01*\x1a\x1f/v2beta/instances/{instance_id}\x88\x02\x01\x12\xb2\x01\n" +
+	"\rListInstances\x12-.zitadel.instance.v2beta.ListInstancesRequest\x1a..zitadel.instance.v2beta.ListInstancesResponse\"B\xaa\xed\x18\x18\n" +
+	"\x14system.instance.read8\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2beta/instances/search\x88\x02\x01\x12\xcd\x01\n" +
 	"\x0fAddCustomDomain\x12/.zitadel.instance.v2beta.AddCustomDomainRequest\x1a0.zitadel.instance.v2beta.AddCustomDomainResponse\"W\xaa\xed\x18\x17\n" +
 	"\x13system.domain.write\x18\x01\x82\xd3\xe4\x93\x023:\x01*\"./v2beta/instances/{instance_id}/custom-domains\x88\x02\x01\x12\xdc\x01\n" +
 	"\x12RemoveCustomDomain\x122.zitadel.instance.v2beta.RemoveCustomDomainRequest\x1a3.zitadel.instance.v2beta.RemoveCustomDomainResponse\"]\xaa\xed\x18\x17\n" +

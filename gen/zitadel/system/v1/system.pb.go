@@ -3778,11 +3778,11 @@ const file_zitadel_system_proto_rawDesc = "" +
 	"\xfaB\ar\x05\x10\x01\x18\xc8\x01R\n" +
 	"instanceId\"J\n" +
 	"\x13ResetLimitsResponse\x123\n" +
-	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails2\x91!\n" +
+	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails2\x93!\n" +
 	"\rSystemService\x12r\n" +
-	"\aHealthz\x12!.zitadel.system.v1.HealthzRequest\x1a\".zitadel.system.v1.HealthzResponse\" \xaa\xed\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/system/v1/healthz\x12\xa8\x01\n" +
-	"\rListInstances\x12'.zitadel.system.v1.ListInstancesRequest\x1a(.zitadel.system.v1.ListInstancesResponse\"D\xaa\xed\x18\x16\n" +
-	"\x14system.instance.read\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/system/v1/instances/_search\x88\x02\x01\x12\xa5\x01\n" +
+	"\aHealthz\x12!.zitadel.system.v1.HealthzRequest\x1a\".zitadel.system.v1.HealthzResponse\" \xaa\xed\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x14\x12\x12/system/v1/healthz\x12\xaa\x01\n" +
+	"\rListInstances\x12'.zitadel.system.v1.ListInstancesRequest\x1a(.zitadel.system.v1.ListInstancesResponse\"F\xaa\xed\x18\x18\n" +
+	"\x14system.instance.read8\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/system/v1/instances/_search\x88\x02\x01\x12\xa5\x01\n" +
 	"\vGetInstance\x12%.zitadel.system.v1.GetInstanceRequest\x1a&.zitadel.system.v1.GetInstanceResponse\"G\xaa\xed\x18\x16\n" +
 	"\x14system.instance.read\x82\xd3\xe4\x93\x02$\x12\"/system/v1/instances/{instance_id}\x88\x02\x01\x12\x9f\x01\n" +
 	"\vAddInstance\x12%.zitadel.system.v1.AddInstanceRequest\x1a&.zitadel.system.v1.AddInstanceResponse\"A\xaa\xed\x18\x1b\n" +
