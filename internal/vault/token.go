@@ -35,19 +35,8 @@ type Token struct {
 
 // NewToken makes a token. random is the source; nil is the system's.
 func NewToken(random io.Reader) Token {
-	random = orCrypto(random)
 	secret := make([]byte, 0, tokenSize)
-	secret = append(secret, tokenPrefix...)
-	// A byte below 248 = 4*62 gives each character the same chance; others are dropped.
-	var pool [64]byte
-	for len(secret) < len(tokenPrefix)+tokenRandom {
-		mustRead(random, pool[:])
-		for _, b := range pool {
-			if b < 248 && len(secret) < len(tokenPrefix)+tokenRandom {
-				secret = append(secret, base62[b%62])
-			}
-		}
-	}
+	secret = appendAlphabet(append(secret, tokenPrefix...), random, base62, tokenRandom)
 	return Token{secret: string(append(secret, tokenChecksum(string(secret))...))}
 }
 
