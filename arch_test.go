@@ -26,6 +26,7 @@ var rings = []struct {
 	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress"}},
 	{"2 engines, the log, secrets", []string{
 		"internal/store/sqlite", "internal/store/postgres", "internal/idgrant", "internal/eventlog", "internal/vault", "internal/once",
+		"internal/listing",
 	}},
 	{"3 nouns", []string{
 		"internal/instance", "internal/org", "internal/user", "internal/pat", "internal/machinekey",
