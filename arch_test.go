@@ -23,7 +23,7 @@ var rings = []struct {
 	folders []string
 }{
 	{"0 terms", []string{"internal/fault", "internal/ident", "internal/role", "internal/defaults"}},
-	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress"}},
+	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/dpop"}},
 	{"2 engines, the log, secrets", []string{
 		"internal/store/sqlite", "internal/store/postgres", "internal/idgrant", "internal/eventlog", "internal/vault", "internal/once",
 		"internal/listing",
@@ -35,7 +35,7 @@ var rings = []struct {
 		"internal/delivery",
 		"internal/audit",
 	}},
-	{"4 what needs several nouns", []string{"internal/provision", "internal/roster", "internal/usage", "internal/access"}},
+	{"4 what needs several nouns", []string{"internal/provision", "internal/roster", "internal/usage", "internal/claims", "internal/access"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},
 	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system", "internal/api/lifecycle", "internal/api/instances"}},
 	{"6 the command line: terminal and files", []string{"internal/terminal", "internal/files"}},
