@@ -94,10 +94,8 @@ func (l *Log) WriteEach(ctx context.Context, instances []ident.InstanceID, actor
 			if err := fn(ctx, w); err != nil {
 				return err
 			}
-			for _, s := range w.streams {
-				if err := s.save(ctx, tx); err != nil {
-					return err
-				}
+			if err := w.Save(ctx); err != nil {
+				return err
 			}
 			destroyed = destroyed || w.destroyed
 		}
@@ -140,6 +138,20 @@ func (s *stream[S]) aggregate() Aggregate { return s.is }
 
 func (s *stream[S]) save(ctx context.Context, tx store.Tx) error {
 	return s.noun.save(ctx, tx, s.before, s.after)
+}
+
+// Save writes the rows of all states there are so far, which otherwise happens when the write ends, and
+// forgets them: a write that changes very many aggregates calls it now and then, and holds few of
+// them in memory. What is appended to one of them later begins with the state that its last Append
+// has returned. It returns the errors of store.Tx, a *store.ConflictError among them.
+func (w *Writer) Save(ctx context.Context) error {
+	for _, s := range w.streams {
+		if err := s.save(ctx, w.Tx); err != nil {
+			return err
+		}
+	}
+	w.streams = nil
+	return nil
 }
 
 // Now is the time of this write, the At of all its events.

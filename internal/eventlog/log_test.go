@@ -114,6 +114,40 @@ func TestUniqueNames(t *testing.T) {
 	})
 }
 
+// A write may save its states before it ends, and go on with them: a name that is free by then can be
+// taken by another aggregate of the same write.
+func TestSave(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		f.instance("1")
+		a, b := f.begin("1", "a", "lamp"), f.begin("1", "b")
+		f.must(f.write("1", func(ctx context.Context, w *eventlog.Writer) (err error) {
+			a := a // of each run
+			if a, err = eventlog.Append(ctx, w, shelves, a, thingTaken{Thing: "lamp"}); err != nil {
+				return err
+			}
+			if _, err = eventlog.Append(ctx, w, shelves, b, thingPut{Thing: "lamp"}); err != nil {
+				return err
+			}
+			if err := w.Save(ctx); err != nil {
+				return err
+			}
+			if n, err := store.One(ctx, w, func(row store.Scanner) (n int, err error) { return n, row.Scan(&n) },
+				`SELECT count(*) FROM shelf_things WHERE shelf_id = 'b'`); err != nil || n != 1 {
+				f.Errorf("after Save b has %d things, %v", n, err)
+			}
+			_, err = eventlog.Append(ctx, w, shelves, a, thingPut{Thing: "book"})
+			return err
+		}))
+		for id, want := range map[string]string{"a": "book", "b": "lamp"} {
+			s, err := load(f.Context(), f.db, "1", id, "")
+			if _, has := s.Things[want]; err != nil || len(s.Things) != 1 || !has {
+				f.Errorf("%s holds %v, %v; want a %s", id, s.Things, err, want)
+			}
+		}
+		logtest.CheckFold(f, f.db, f.log)
+	})
+}
+
 // Several appends to one aggregate in one write see each other, and its rows are saved once:
 // a name that is put and taken again within the write is never in a row.
 func TestOneSaveEachWrite(t *testing.T) {

@@ -12,8 +12,6 @@ import (
 	"math"
 	"strings"
 
-	"golang.org/x/text/cases"
-
 	"castellan/internal/fault"
 )
 
@@ -95,7 +93,7 @@ type Text struct {
 func (t Text) Matcher() func(text string) bool {
 	fold := func(s string) string { return s }
 	if t.Method%2 == 1 {
-		fold = cases.Fold().String
+		fold = Fold
 	}
 	value := fold(t.Value)
 	switch t.Method {
