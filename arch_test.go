@@ -31,7 +31,7 @@ var rings = []struct {
 	{"3 nouns", []string{
 		"internal/instance", "internal/org", "internal/user", "internal/pat", "internal/machinekey",
 		"internal/project", "internal/app", "internal/member", "internal/systemuser",
-		"internal/quota", "internal/limit", "internal/feature",
+		"internal/quota", "internal/limit", "internal/feature", "internal/policy",
 		"internal/delivery",
 		"internal/audit",
 	}},

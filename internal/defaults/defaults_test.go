@@ -3,6 +3,7 @@ package defaults
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/text/language"
 )
@@ -47,6 +48,16 @@ func TestVersion1(t *testing.T) {
 	want := PasswordComplexity{MinLength: 8, Lower: true, Upper: true, Number: true, Symbol: true}
 	if set.PasswordComplexity != want || set.Language != "en" || len(set.Languages) != 22 {
 		t.Errorf("set 1 = %+v", set)
+	}
+	if (set.PasswordAge != PasswordAge{} || set.Lockout != Lockout{ShowFailures: true} || set.Domain != Domain{}) {
+		t.Errorf("policies of set 1 = %+v", set)
+	}
+	const hour = time.Hour
+	if (set.OIDC != OIDC{
+		AccessTokenLifetime: 12 * hour, IDTokenLifetime: 12 * hour,
+		RefreshTokenIdleExpiration: 720 * hour, RefreshTokenExpiration: 2160 * hour,
+	}) {
+		t.Errorf("lifetimes of set 1 = %+v", set.OIDC)
 	}
 	if set.Project.Name != "ZITADEL" || set.Project.Console != "Management Console" ||
 		!slices.Equal(set.Project.APIs, []string{"Management-API", "Admin-API", "Auth-API"}) {

@@ -28,6 +28,7 @@ import (
 	"castellan/internal/once"
 	"castellan/internal/org"
 	"castellan/internal/pat"
+	"castellan/internal/policy"
 	"castellan/internal/project"
 	"castellan/internal/provision"
 	"castellan/internal/quota"
@@ -48,6 +49,7 @@ func Nouns() []eventlog.Kind {
 	return []eventlog.Kind{
 		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, member.Noun,
 		quota.Noun, limit.Noun, feature.Noun, delivery.Noun, systemuser.Noun,
+		policy.Noun,
 	}
 }
 
