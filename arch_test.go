@@ -23,7 +23,7 @@ var rings = []struct {
 	folders []string
 }{
 	{"0 terms", []string{"internal/fault", "internal/ident", "internal/role", "internal/defaults"}},
-	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/dpop"}},
+	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/assertion", "internal/dpop"}},
 	{"2 engines, the log, secrets", []string{
 		"internal/store/sqlite", "internal/store/postgres", "internal/idgrant", "internal/eventlog", "internal/vault", "internal/once",
 		"internal/listing",
@@ -46,7 +46,7 @@ var rings = []struct {
 }
 
 // support are packages for tests; nothing that is shipped imports them.
-var support = []string{"internal/store/storetest", "internal/eventlog/logtest", "internal/terminal/terminaltest"}
+var support = []string{"internal/assertion/assertiontest", "internal/store/storetest", "internal/eventlog/logtest", "internal/terminal/terminaltest"}
 
 // apart are trees outside the rings: generated code, which the wire and what is around it
 // may import; tools, benchmarks and black-box tests, which import what they look at.

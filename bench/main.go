@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"castellan/internal/assertion"
 	"castellan/internal/systemuser"
 )
 
@@ -145,7 +146,7 @@ func (s *suite) identify() error {
 		return err
 	}
 	s.users = userName + "=" + path
-	key, err := systemuser.ParsePrivateKey(private)
+	key, err := assertion.ParsePrivateKey(private)
 	if err != nil {
 		return err
 	}

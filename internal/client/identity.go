@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"castellan/internal/assertion"
 	"castellan/internal/files"
 	"castellan/internal/ident"
 	"castellan/internal/systemuser"
@@ -70,7 +71,7 @@ func (id Identity) Mint(now time.Time, lifetime time.Duration) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	key, err := systemuser.ParsePrivateKey(text)
+	key, err := assertion.ParsePrivateKey(text)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", id.Key, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"castellan/internal/assertion"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/role"
@@ -27,21 +28,18 @@ func acceptKey(text string, now time.Time) (string, error) {
 	refuse := func(rule error) (string, error) {
 		return "", invalid("SYSUSER-key01", "Errors.SystemUser.KeyInvalid", "public_key", rule)
 	}
-	if len(text) > maxKeyFile {
-		return refuse(fmt.Errorf("is longer than %d bytes", maxKeyFile))
-	}
-	key, err := parsePublicKey([]byte(text))
+	key, err := assertion.ParseKey([]byte(text))
 	if err == nil {
-		err = key.validAt(now)
+		err = key.ValidAt(now)
 	}
 	if err != nil {
 		return refuse(err)
 	}
 	block, _ := pem.Decode([]byte(text))
 	kept := &pem.Block{Type: "CERTIFICATE", Bytes: block.Bytes}
-	if key.notAfter.IsZero() {
+	if key.NotAfter.IsZero() {
 		kept.Type = "PUBLIC KEY"
-		if kept.Bytes, err = x509.MarshalPKIXPublicKey(key.key); err != nil {
+		if kept.Bytes, err = x509.MarshalPKIXPublicKey(key.Public()); err != nil {
 			return refuse(err)
 		}
 	}
@@ -109,12 +107,11 @@ func (s State) user() (*user, error) {
 		if held.pem == "" {
 			continue
 		}
-		key, err := parsePublicKey([]byte(held.pem))
+		key, err := assertion.ParseKey([]byte(held.pem))
 		if err != nil {
 			return nil, fmt.Errorf("the key of system user %q: %w", s.ID, err)
 		}
-		key.until = held.until
-		u.keys = append(u.keys, key)
+		u.keys = append(u.keys, publicKey{Key: key, until: held.until})
 	}
 	return u, nil
 }
@@ -132,5 +129,5 @@ type KeyInfo struct {
 
 // info describes a key.
 func (k *publicKey) info() KeyInfo {
-	return KeyInfo{Fingerprint: k.fingerprint, NotBefore: k.notBefore, NotAfter: k.notAfter, Until: k.until}
+	return KeyInfo{Fingerprint: k.Fingerprint, NotBefore: k.NotBefore, NotAfter: k.NotAfter, Until: k.until}
 }

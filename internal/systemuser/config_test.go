@@ -7,6 +7,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"castellan/internal/assertion"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -145,7 +147,7 @@ var everyFault = []string{
 
 func TestValidateReportsEveryFault(t *testing.T) {
 	k := keys()
-	good := publicPEM(t, k.p256)
+	good := publicPEM(t, k.P256)
 	system := func(roles ...string) []MembershipConfig {
 		return []MembershipConfig{{MemberType: "System", Roles: roles}}
 	}
@@ -162,7 +164,7 @@ func TestValidateReportsEveryFault(t *testing.T) {
 		{Name: "a directory", Path: t.TempDir()},
 		{Name: "not base64", KeyData: "!"},
 		{Name: "not pem", KeyData: base64.StdEncoding.EncodeToString([]byte("hello"))},
-		{Name: "huge", KeyData: base64.StdEncoding.EncodeToString(make([]byte, maxKeyFile+1))},
+		{Name: "huge", KeyData: base64.StdEncoding.EncodeToString(make([]byte, assertion.MaxKeyFile+1))},
 		{Name: "project", KeyData: good, Memberships: []MembershipConfig{
 			{MemberType: "Project", AggregateID: "1", Roles: []string{"PROJECT_OWNER"}},
 			{MemberType: "ProjectGrant", AggregateID: "1", Roles: []string{"PROJECT_GRANT_OWNER"}},
@@ -186,7 +188,7 @@ func TestValidateReportsEveryFault(t *testing.T) {
 }
 
 func TestValidateAccepts(t *testing.T) {
-	text := publicPEM(t, keys().rsa)
+	text := publicPEM(t, keys().RSA)
 	wrapped := base64.StdEncoding.EncodeToString([]byte(text))
 	wrapped = wrapped[:64] + "\n" + wrapped[64:] + "\n"
 	users := []Config{

@@ -103,7 +103,7 @@ func (r *Registry) Still(ctx context.Context, q store.Querier, p Proof) (Caller,
 	}
 	now := r.clock.Now()
 	for i := range u.keys {
-		if k := &u.keys[i]; k.fingerprint == p.Key && k.validAt(now) == nil {
+		if k := &u.keys[i]; k.Fingerprint == p.Key && k.validAt(now) == nil {
 			c := u.caller
 			c.Key = p.Key
 			return c, nil

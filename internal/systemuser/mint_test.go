@@ -5,14 +5,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"strings"
 	"testing"
 	"time"
 
+	"castellan/internal/assertion"
 	"castellan/internal/ident"
 )
 
@@ -32,7 +31,7 @@ func TestMint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key, err := ParsePrivateKey(private)
+		key, err := assertion.ParsePrivateKey(private)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,54 +80,17 @@ func TestMintRefuses(t *testing.T) {
 		lifetime time.Duration
 		want     string
 	}{
-		"no name":       {k.ed25519, "", time.Minute, "name:"},
-		"long name":     {k.ed25519, strings.Repeat("x", 201), time.Minute, "name:"},
-		"too short":     {k.ed25519, "ops", time.Second, "lifetime:"},
-		"negative":      {k.ed25519, "ops", -time.Minute, "lifetime:"},
-		"too long":      {k.ed25519, "ops", time.Hour + 1, "lifetime:"},
+		"no name":       {k.Ed25519, "", time.Minute, "name:"},
+		"long name":     {k.Ed25519, strings.Repeat("x", 201), time.Minute, "name:"},
+		"too short":     {k.Ed25519, "ops", time.Second, "lifetime:"},
+		"negative":      {k.Ed25519, "ops", -time.Minute, "lifetime:"},
+		"too long":      {k.Ed25519, "ops", time.Hour + 1, "lifetime:"},
 		"no key":        {nil, "ops", time.Minute, "key:"},
 		"another key":   {other{}, "ops", time.Minute, "key:"},
 		"another curve": {p224, "ops", time.Minute, "key: is on curve P-224"},
 	} {
 		if token, err := Mint(tt.key, tt.user, testIssuer, tt.lifetime, testNow); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %q, %v; want %q", name, token, err, tt.want)
-		}
-	}
-}
-
-func TestParsePrivateKey(t *testing.T) {
-	k := keys()
-	sec1 := der(t)(x509.MarshalECPrivateKey(k.p384))
-	for name, tt := range map[string]struct {
-		text string
-		want crypto.Signer
-	}{
-		"PKCS#8, RSA":     {block("PRIVATE KEY", der(t)(x509.MarshalPKCS8PrivateKey(k.rsa))), k.rsa},
-		"PKCS#8, Ed25519": {block("PRIVATE KEY", der(t)(x509.MarshalPKCS8PrivateKey(k.ed25519))), k.ed25519},
-		"PKCS#1":          {block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(k.rsa)), k.rsa},
-		"SEC 1":           {block("EC PRIVATE KEY", sec1), k.p384},
-		"with parameters": {block("EC PARAMETERS", []byte{6, 0}) + block("EC PRIVATE KEY", sec1), k.p384},
-	} {
-		got, err := ParsePrivateKey([]byte(tt.text))
-		if err != nil || !tt.want.(interface{ Equal(crypto.PrivateKey) bool }).Equal(got) {
-			t.Errorf("%s: %T, %v", name, got, err)
-		}
-	}
-	for name, tt := range map[string]struct{ text, want string }{
-		"empty":     {"", "is not PEM"},
-		"public":    {publicPEM(t, k.rsa), "is a public key"},
-		"cert":      {certificatePEM(t, k.rsa, testNow, testNow), "is a public key"},
-		"encrypted": {block("ENCRYPTED PRIVATE KEY", []byte("x")), "is encrypted"},
-		"encrypted, old": {string(pem.EncodeToMemory(&pem.Block{
-			Type: "RSA PRIVATE KEY", Headers: map[string]string{"DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("x"),
-		})), "is encrypted"},
-		"damaged":         {block("PRIVATE KEY", []byte("secret-bytes")), "is not a private key"},
-		"only parameters": {block("EC PARAMETERS", []byte{6, 0}), "is not PEM"},
-		"huge":            {strings.Repeat("x", maxKeyFile+1), "is longer"},
-	} {
-		if _, err := ParsePrivateKey([]byte(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) ||
-			strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 
+	"castellan/internal/assertion"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 )
@@ -57,13 +58,13 @@ type verifiedToken struct {
 	generation uint64
 	user       *user
 	key        *publicKey
-	valid      lifetime
+	valid      assertion.Assertion
 }
 
 // caller is who sent the token.
 func (v *verifiedToken) caller() Caller {
 	c := v.user.caller
-	c.Key = v.key.fingerprint
+	c.Key = v.key.Fingerprint
 	return c
 }
 
@@ -124,7 +125,7 @@ func (r *Registry) Verify(ctx context.Context, token string) (Caller, error) {
 			return Caller{}, err
 		}
 		if current {
-			err := v.valid.validAt(now)
+			err := v.valid.ValidAt(now)
 			if err == nil {
 				err = v.key.validAt(now)
 			}
@@ -138,9 +139,9 @@ func (r *Registry) Verify(ctx context.Context, token string) (Caller, error) {
 	if err != nil {
 		return Caller{}, errBadToken.WithCause(err)
 	}
-	v := verifiedToken{generation: users.generation, user: users.users[c.name], valid: c.valid}
+	v := verifiedToken{generation: users.generation, user: users.users[c.Subject], valid: c}
 	if v.user == nil {
-		if v.user, err = r.lookUp(ctx, c.name); err != nil {
+		if v.user, err = r.lookUp(ctx, c.Subject); err != nil {
 			return Caller{}, err
 		}
 	}

@@ -69,7 +69,7 @@ func TestAuthenticate(t *testing.T) {
 			t.Errorf("%q: %v, %v", id, caller, err)
 		}
 	}
-	viewer := forge(`{"alg":"EdDSA"}`, claimsOf("viewer").String(), eddsa(keys().ed25519))
+	viewer := forge(`{"alg":"EdDSA"}`, claimsOf("viewer").String(), eddsa(keys().Ed25519))
 	caller, err = r.Verify(t.Context(), viewer)
 	if err != nil || caller.May("system.instance.read", Scope{}) != nil ||
 		fault.Of(caller.May("system.instance.write", Scope{})).ID != "AUTH-5mWD2" {
@@ -80,7 +80,7 @@ func TestAuthenticate(t *testing.T) {
 // TestSameAnswerForUnknownUserAndWrongKey: who asks must not learn which users exist.
 func TestSameAnswerForUnknownUserAndWrongKey(t *testing.T) {
 	r, _ := newTestRegistry(t)
-	sign := rs(crypto.SHA256, keys().rsa2)
+	sign := rs(crypto.SHA256, keys().RSA2)
 	_, unknown := r.Verify(t.Context(), forge(`{"alg":"RS256"}`, claimsOf("nobody").String(), sign))
 	_, wrong := r.Verify(t.Context(), forge(`{"alg":"RS256"}`, claimsOf("rsa").String(), sign))
 	if !errors.Is(unknown, errBadToken) || !errors.Is(wrong, errBadToken) ||
@@ -100,15 +100,15 @@ func TestTimesAreCheckedAtEachUse(t *testing.T) {
 		claims claimSet
 		step   time.Duration // from good to bad
 	}{
-		"exp": {claims.with("exp", fmt.Sprint(testNow.Unix()+10)), 9 * time.Second},
-		"iat": {claims.with("exp", fmt.Sprint(testNow.Unix()+1e6)), time.Hour + time.Microsecond},
+		"exp": {claims.With("exp", fmt.Sprint(testNow.Unix()+10)), 9 * time.Second},
+		"iat": {claims.With("exp", fmt.Sprint(testNow.Unix()+1e6)), time.Hour + time.Microsecond},
 		"iat in the future": {
-			claims.with("iat", fmt.Sprint(testNow.Unix()+1)), -time.Microsecond,
+			claims.With("iat", fmt.Sprint(testNow.Unix()+1)), -time.Microsecond,
 		},
-		"nbf": {claims.with("nbf", fmt.Sprint(testNow.Unix()+1)), -time.Microsecond},
+		"nbf": {claims.With("nbf", fmt.Sprint(testNow.Unix()+1)), -time.Microsecond},
 	} {
 		r, clock := newTestRegistry(t)
-		token := forge(`{"alg":"EdDSA"}`, tt.claims.String(), eddsa(keys().ed25519))
+		token := forge(`{"alg":"EdDSA"}`, tt.claims.String(), eddsa(keys().Ed25519))
 		if _, err := r.Verify(t.Context(), token); err != nil {
 			t.Errorf("%s: at first: %v", name, err)
 		}
@@ -124,12 +124,12 @@ func TestTimesAreCheckedAtEachUse(t *testing.T) {
 func TestCertificateValidity(t *testing.T) {
 	k := keys()
 	clock := ident.NewManualClock(testNow)
-	users := []Config{{Name: "p256", KeyData: certificatePEM(t, k.p256, testNow, testNow.Add(time.Minute))}}
+	users := []Config{{Name: "p256", KeyData: certificatePEM(t, k.P256, testNow, testNow.Add(time.Minute))}}
 	r, err := NewRegistry(users, testIssuer, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sign := func() string { return forge(`{"alg":"ES256"}`, claimsOf("p256").String(), es(crypto.SHA256, k.p256)) }
+	sign := func() string { return forge(`{"alg":"ES256"}`, claimsOf("p256").String(), es(crypto.SHA256, k.P256)) }
 	remembered := sign()
 	for _, tt := range []struct {
 		at   time.Duration
@@ -167,7 +167,7 @@ func TestReload(t *testing.T) {
 	verify("ES256", "")
 
 	// A faulty reload changes nothing, not even for the users that are right.
-	err := r.Reload([]Config{{Name: "rsa", KeyData: publicPEM(t, k.rsa2)}, {Name: "bad"}})
+	err := r.Reload([]Config{{Name: "rsa", KeyData: publicPEM(t, k.RSA2)}, {Name: "bad"}})
 	if err == nil || !strings.Contains(err.Error(), `"bad"`) {
 		t.Errorf("a faulty reload: %v", err)
 	}
@@ -176,8 +176,8 @@ func TestReload(t *testing.T) {
 
 	// rsa gets another key, ed25519 other roles, p256 goes.
 	if err := r.Reload([]Config{
-		{Name: "rsa", KeyData: publicPEM(t, k.rsa2)},
-		{Name: "ed25519", KeyData: publicPEM(t, k.ed25519), Memberships: []MembershipConfig{
+		{Name: "rsa", KeyData: publicPEM(t, k.RSA2)},
+		{Name: "ed25519", KeyData: publicPEM(t, k.Ed25519), Memberships: []MembershipConfig{
 			{MemberType: "System", Roles: []string{"SYSTEM_OWNER_VIEWER"}},
 		}},
 	}); err != nil {
@@ -211,7 +211,7 @@ func TestReloadReadsFilesAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(publicPEM(t, k.rsa))
+	write(publicPEM(t, k.RSA))
 	users := []Config{{Name: "rsa", Path: path, KeyData: "not looked at"}}
 	r, err := NewRegistry(users, testIssuer, ident.NewManualClock(testNow))
 	if err != nil {
@@ -221,7 +221,7 @@ func TestReloadReadsFilesAgain(t *testing.T) {
 	if _, err := r.Verify(t.Context(), token); err != nil {
 		t.Error(err)
 	}
-	write(publicPEM(t, k.rsa2))
+	write(publicPEM(t, k.RSA2))
 	if err := r.Reload(users); err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestReloadReadsFilesAgain(t *testing.T) {
 	if err := r.Reload(users); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("the file is gone: %v", err)
 	}
-	fresh := forge(`{"alg":"RS256"}`, claimsOf("rsa").String(), rs(crypto.SHA256, k.rsa2))
+	fresh := forge(`{"alg":"RS256"}`, claimsOf("rsa").String(), rs(crypto.SHA256, k.RSA2))
 	if _, err := r.Verify(t.Context(), fresh); err != nil {
 		t.Errorf("after a faulty reload: %v", err)
 	}
@@ -244,8 +244,8 @@ func TestReloadWhileVerifying(t *testing.T) {
 	r, _ := newTestRegistry(t)
 	k := keys()
 	users := [2][]Config{
-		{{Name: "ed25519", KeyData: publicPEM(t, k.ed25519)}},
-		{{Name: "ed25519", KeyData: publicPEM(t, k.p256)}},
+		{{Name: "ed25519", KeyData: publicPEM(t, k.Ed25519)}},
+		{{Name: "ed25519", KeyData: publicPEM(t, k.P256)}},
 	}
 	token := goodTokens()["EdDSA"].token
 	stop := make(chan struct{})
@@ -317,7 +317,7 @@ func BenchmarkVerify(b *testing.B) {
 			for b.Loop() {
 				c, err := inspect(token, testIssuer, testNow)
 				if err == nil {
-					_, err = users[c.name].verify(token, testNow)
+					_, err = users[c.Subject].verify(token, testNow)
 				}
 				if err != nil {
 					b.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"castellan/internal/assertion"
 	"castellan/internal/eventlog"
 	"castellan/internal/eventlog/logtest"
 	"castellan/internal/fault"
@@ -137,11 +138,11 @@ func (n *node) accepts(what, token, name string) {
 
 // by256 and byRSA are tokens of a user, signed with one key or another.
 func by256(name string) string {
-	return forge(`{"alg":"ES256"}`, claimsOf(name).String(), es(crypto.SHA256, keys().p256))
+	return forge(`{"alg":"ES256"}`, claimsOf(name).String(), es(crypto.SHA256, keys().P256))
 }
 
 func byRSA(name string) string {
-	return forge(`{"alg":"RS256"}`, claimsOf(name).String(), rs(crypto.SHA256, keys().rsa))
+	return forge(`{"alg":"RS256"}`, claimsOf(name).String(), rs(crypto.SHA256, keys().RSA))
 }
 
 // A user that is added, rotated or removed on one node is known so to the other at once, whatever
@@ -156,7 +157,7 @@ func TestEffectiveOnEveryNodeAtOnce(t *testing.T) {
 		}
 		each(func(n *node) { assertRefused(n.T, n.users, "not yet added", old, "no system user") })
 
-		a.add("Robot", publicPEM(a, keys().p256), robots...)
+		a.add("Robot", publicPEM(a, keys().P256), robots...)
 		each(func(n *node) { n.accepts("added", old, "robot") })
 		each(func(n *node) { assertRefused(n.T, n.users, "another key", fresh, "the token of") })
 		c, err := b.users.Verify(b.Context(), old)
@@ -164,7 +165,7 @@ func TestEffectiveOnEveryNodeAtOnce(t *testing.T) {
 			b.Errorf("it may %v, %v", c, err)
 		}
 
-		_, err = a.service.Rotate(a.Context(), a.as("ed25519"), "robot", Rotate{PublicKey: publicPEM(a, keys().rsa), Keep: time.Minute})
+		_, err = a.service.Rotate(a.Context(), a.as("ed25519"), "robot", Rotate{PublicKey: publicPEM(a, keys().RSA), Keep: time.Minute})
 		a.must(err)
 		each(func(n *node) { n.accepts("the new key", fresh, "robot") })
 		each(func(n *node) { n.accepts("the key that is kept", old, "robot") })
@@ -173,7 +174,7 @@ func TestEffectiveOnEveryNodeAtOnce(t *testing.T) {
 		a.clock.Advance(time.Microsecond)
 		each(func(n *node) { assertRefused(n.T, n.users, "a key that is no longer kept", old, "replaced") })
 
-		_, err = b.service.Rotate(a.Context(), b.as("robot"), "robot", Rotate{PublicKey: publicPEM(a, keys().p256)})
+		_, err = b.service.Rotate(a.Context(), b.as("robot"), "robot", Rotate{PublicKey: publicPEM(a, keys().P256)})
 		b.must(err)
 		each(func(n *node) { assertRefused(n.T, n.users, "a key that was replaced at once", fresh, "the token of") })
 		each(func(n *node) { n.accepts("what has become the new key", old, "robot") })
@@ -183,7 +184,7 @@ func TestEffectiveOnEveryNodeAtOnce(t *testing.T) {
 		each(func(n *node) { assertRefused(n.T, n.users, "removed", old, "no system user") })
 
 		// The name with another key is another user: nothing of the one before counts.
-		b.add("robot", publicPEM(a, keys().rsa), reads...)
+		b.add("robot", publicPEM(a, keys().RSA), reads...)
 		each(func(n *node) { assertRefused(n.T, n.users, "the key before", old, "the token of") })
 		each(func(n *node) { n.accepts("added again", fresh, "robot") })
 		if c, err := a.users.Still(a.Context(), nil, a.as("robot")); err != nil || c.May("system.instance.read", Scope{}) != nil {
@@ -202,7 +203,7 @@ func TestEffectiveOnEveryNodeAtOnce(t *testing.T) {
 // A certificate in the database counts as long as it is valid.
 func TestAddedCertificate(t *testing.T) {
 	eachEngine(t, func(a, b *node) {
-		a.add("robot", certificatePEM(a, keys().p256, testNow, testNow.Add(time.Minute)), reads...)
+		a.add("robot", certificatePEM(a, keys().P256, testNow, testNow.Add(time.Minute)), reads...)
 		token := by256("robot")
 		b.accepts("in its time", token, "robot")
 		b.clock.Advance(time.Minute + time.Second)
@@ -214,29 +215,29 @@ func TestAddedCertificate(t *testing.T) {
 // all that needs no key.
 func TestReadsOfTheRegistry(t *testing.T) {
 	eachEngine(t, func(a, _ *node) {
-		a.add("robot", publicPEM(a, keys().p256), reads...)
-		sign := es(crypto.SHA256, keys().p256)
+		a.add("robot", publicPEM(a, keys().P256), reads...)
+		sign := es(crypto.SHA256, keys().P256)
 		header := `{"alg":"ES256"}`
 		for name, tt := range map[string]struct {
 			token string
 			reads int64
 		}{
-			"configured":              {forge(`{"alg":"EdDSA"}`, claimsOf("ed25519").String(), eddsa(keys().ed25519)), 0},
+			"configured":              {forge(`{"alg":"EdDSA"}`, claimsOf("ed25519").String(), eddsa(keys().Ed25519)), 0},
 			"configured, forged":      {forge(header, claimsOf("ed25519").String(), sign), 0},
 			"added":                   {by256("robot"), 1},
 			"added, forged":           {byRSA("robot"), 1},
 			"unknown":                 {by256("nobody"), 1},
 			"no token":                {"x", 0},
 			"not base64url":           {by256("robot")[1:], 0},
-			"another audience":        {forge(header, claimsOf("robot").with("aud", `"https://other.example"`).String(), sign), 0},
-			"expired":                 {forge(header, claimsOf("robot").with("exp", fmt.Sprint(testNow.Unix())).String(), sign), 0},
-			"too old":                 {forge(header, claimsOf("robot").with("iat", fmt.Sprint(testNow.Unix()-3601)).String(), sign), 0},
-			"of tomorrow":             {forge(header, claimsOf("robot").with("iat", fmt.Sprint(testNow.Unix()+86400)).String(), sign), 0},
-			"iss is not sub":          {forge(header, claimsOf("robot").with("sub", `"other"`).String(), sign), 0},
+			"another audience":        {forge(header, claimsOf("robot").With("aud", `"https://other.example"`).String(), sign), 0},
+			"expired":                 {forge(header, claimsOf("robot").With("exp", fmt.Sprint(testNow.Unix())).String(), sign), 0},
+			"too old":                 {forge(header, claimsOf("robot").With("iat", fmt.Sprint(testNow.Unix()-3601)).String(), sign), 0},
+			"of tomorrow":             {forge(header, claimsOf("robot").With("iat", fmt.Sprint(testNow.Unix()+86400)).String(), sign), 0},
+			"iss is not sub":          {forge(header, claimsOf("robot").With("sub", `"other"`).String(), sign), 0},
 			"critical":                {forge(`{"alg":"ES256","crit":["x"]}`, claimsOf("robot").String(), sign), 0},
 			"a name in upper case":    {by256("ROBOT"), 0},
 			"an empty name":           {by256(""), 0},
-			"a name with a NUL":       {forge(header, claimsOf("robot").with("iss", `"a\u0000"`).with("sub", `"a\u0000"`).String(), sign), 0},
+			"a name with a NUL":       {forge(header, claimsOf("robot").With("iss", `"a\u0000"`).With("sub", `"a\u0000"`).String(), sign), 0},
 			"a name that is too long": {by256(strings.Repeat("x", 201)), 0},
 		} {
 			for range 2 {
@@ -257,7 +258,7 @@ func TestReadsOfTheRegistry(t *testing.T) {
 // who has proved who it is does not wait behind them.
 func TestStrangersDoNotOccupyTheDatabase(t *testing.T) {
 	eachEngine(t, func(a, _ *node) {
-		a.add("robot", publicPEM(a, keys().p256), reads...)
+		a.add("robot", publicPEM(a, keys().P256), reads...)
 		known := by256("robot")
 		a.accepts("known", known, "robot")
 
@@ -309,7 +310,7 @@ func TestStrangersDoNotOccupyTheDatabase(t *testing.T) {
 // When the database does not answer, that is what the caller is told: the token may be right.
 func TestVerifyWithoutDatabase(t *testing.T) {
 	eachEngine(t, func(a, _ *node) {
-		a.add("robot", publicPEM(a, keys().p256), reads...)
+		a.add("robot", publicPEM(a, keys().P256), reads...)
 		known := by256("robot")
 		a.accepts("known", known, "robot")
 		robot := a.as("robot")
@@ -331,29 +332,29 @@ func TestConfiguredUsers(t *testing.T) {
 	eachEngine(t, func(a, _ *node) {
 		ctx := a.Context()
 		var before []string
-		_, err := a.service.Add(ctx, a.as("ed25519"), Add{Name: "Viewer", PublicKey: publicPEM(a, keys().p256), Memberships: reads})
+		_, err := a.service.Add(ctx, a.as("ed25519"), Add{Name: "Viewer", PublicKey: publicPEM(a, keys().P256), Memberships: reads})
 		a.refused(err, fault.AlreadyExists, "SYSUSER-have1", before)
-		_, err = a.service.Rotate(ctx, a.as("ed25519"), "viewer", Rotate{PublicKey: publicPEM(a, keys().p256)})
+		_, err = a.service.Rotate(ctx, a.as("ed25519"), "viewer", Rotate{PublicKey: publicPEM(a, keys().P256)})
 		a.refused(err, fault.FailedPrecondition, "SYSUSER-conf1", before)
 		_, err = a.service.Remove(ctx, a.as("ed25519"), "viewer")
 		a.refused(err, fault.FailedPrecondition, "SYSUSER-conf1", before)
 		for _, name := range []string{"nobody", "", strings.Repeat("x", 300), "a\x00"} {
-			_, err = a.service.Rotate(ctx, a.as("ed25519"), name, Rotate{PublicKey: publicPEM(a, keys().p256)})
+			_, err = a.service.Rotate(ctx, a.as("ed25519"), name, Rotate{PublicKey: publicPEM(a, keys().P256)})
 			a.refused(err, fault.NotFound, "SYSUSER-none1", before)
 			_, err = a.service.Remove(ctx, a.as("ed25519"), name)
 			a.refused(err, fault.NotFound, "SYSUSER-none1", before)
 		}
-		_, err = a.service.Add(ctx, a.as("nobody"), Add{Name: "robot", PublicKey: publicPEM(a, keys().p256), Memberships: reads})
+		_, err = a.service.Add(ctx, a.as("nobody"), Add{Name: "robot", PublicKey: publicPEM(a, keys().P256), Memberships: reads})
 		a.refused(err, fault.Unauthenticated, "AUTH-7fs1e", before)
 		_, err = a.service.Rotate(ctx, a.as("nobody"), "robot", Rotate{})
 		a.refused(err, fault.Unauthenticated, "AUTH-7fs1e", before)
-		_, err = a.service.Add(ctx, a.as("viewer"), Add{Name: "robot", PublicKey: publicPEM(a, keys().p256), Memberships: owner.Memberships})
+		_, err = a.service.Add(ctx, a.as("viewer"), Add{Name: "robot", PublicKey: publicPEM(a, keys().P256), Memberships: owner.Memberships})
 		a.refused(err, fault.PermissionDenied, "SYSUSER-grant", before)
 
 		// Later the configuration takes the name of a user that was added.
-		a.add("robot", publicPEM(a, keys().p256), reads...)
+		a.add("robot", publicPEM(a, keys().P256), reads...)
 		a.accepts("added", by256("robot"), "robot")
-		a.must(a.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().rsa)})))
+		a.must(a.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().RSA)})))
 		a.accepts("configured", byRSA("robot"), "robot")
 		assertRefused(a.T, a.users, "overridden", by256("robot"), "the token of")
 		list, err := a.service.List(ctx)
@@ -367,7 +368,7 @@ func TestConfiguredUsers(t *testing.T) {
 		}, names); diff != "" {
 			a.Errorf("listed (-want +got):\n%s", diff)
 		}
-		_, err = a.service.Rotate(ctx, a.as("ed25519"), "robot", Rotate{PublicKey: publicPEM(a, keys().p256)})
+		_, err = a.service.Rotate(ctx, a.as("ed25519"), "robot", Rotate{PublicKey: publicPEM(a, keys().P256)})
 		a.refused(err, fault.FailedPrecondition, "SYSUSER-conf1", a.types())
 		_, err = a.service.Remove(ctx, a.as("ed25519"), "robot")
 		a.must(err)
@@ -379,20 +380,20 @@ func TestConfiguredUsers(t *testing.T) {
 
 func TestList(t *testing.T) {
 	eachEngine(t, func(a, b *node) {
-		a.add("zoe", certificatePEM(a, keys().p256, testNow, testNow.Add(time.Hour)), robots...)
-		a.add("adam", publicPEM(a, keys().rsa), reads...)
-		a.add("gone", publicPEM(a, keys().rsa), reads...)
+		a.add("zoe", certificatePEM(a, keys().P256, testNow, testNow.Add(time.Hour)), robots...)
+		a.add("adam", publicPEM(a, keys().RSA), reads...)
+		a.add("gone", publicPEM(a, keys().RSA), reads...)
 		_, err := a.service.Remove(a.Context(), a.as("ed25519"), "gone")
 		a.must(err)
 		a.clock.Advance(time.Second)
-		_, err = a.service.Rotate(a.Context(), a.as("ed25519"), "adam", Rotate{PublicKey: publicPEM(a, keys().p256), Keep: time.Minute})
+		_, err = a.service.Rotate(a.Context(), a.as("ed25519"), "adam", Rotate{PublicKey: publicPEM(a, keys().P256), Keep: time.Minute})
 		a.must(err)
 		fingerprint := func(key crypto.Signer) string {
-			k, err := newPublicKey(key.Public())
+			k, err := assertion.NewKey(key.Public())
 			a.must(err)
-			return k.info().Fingerprint
+			return k.Fingerprint
 		}
-		p256, ed := fingerprint(keys().p256), fingerprint(keys().ed25519)
+		p256, ed := fingerprint(keys().P256), fingerprint(keys().Ed25519)
 		head := func(name string, sequence uint64, changed time.Time) eventlog.Head {
 			return eventlog.Head{
 				Instance: ident.System, ID: name, Owner: string(ident.System), Sequence: sequence,
@@ -400,7 +401,7 @@ func TestList(t *testing.T) {
 			}
 		}
 		adam := Listed{Name: "adam", Memberships: reads, Head: head("adam", 2, testNow.Add(time.Second)), Keys: []KeyInfo{
-			{Fingerprint: p256}, {Fingerprint: fingerprint(keys().rsa), Until: testNow.Add(time.Second + time.Minute)},
+			{Fingerprint: p256}, {Fingerprint: fingerprint(keys().RSA), Until: testNow.Add(time.Second + time.Minute)},
 		}}
 		want := []Listed{
 			adam,
@@ -429,17 +430,17 @@ func TestList(t *testing.T) {
 func TestTheLastWayIn(t *testing.T) {
 	eachEngine(t, func(a, _ *node) {
 		ctx := a.Context()
-		a.add("first", publicPEM(a, keys().p256), owner.Memberships...)
-		a.add("second", publicPEM(a, keys().p256), owner.Memberships...)
-		a.add("helper", publicPEM(a, keys().p256), append(slices.Clone(reads), robots...)...)
-		a.add("brief", certificatePEM(a, keys().p256, testNow, testNow.Add(time.Minute)), owner.Memberships...)
+		a.add("first", publicPEM(a, keys().P256), owner.Memberships...)
+		a.add("second", publicPEM(a, keys().P256), owner.Memberships...)
+		a.add("helper", publicPEM(a, keys().P256), append(slices.Clone(reads), robots...)...)
+		a.add("brief", certificatePEM(a, keys().P256, testNow, testNow.Add(time.Minute)), owner.Memberships...)
 		a.clock.Advance(time.Hour) // past brief's certificate
 		_, err := a.service.Remove(ctx, a.as("first"), "first")
 		a.must(err) // oneself, too
 		// Nor counts one whom the configuration overrides with less.
-		a.add("hidden", publicPEM(a, keys().p256), owner.Memberships...)
+		a.add("hidden", publicPEM(a, keys().P256), owner.Memberships...)
 		a.must(a.users.Reload(append(testUsers(a)[6:], Config{
-			Name: "hidden", KeyData: publicPEM(a, keys().rsa), Memberships: testUsers(a)[6].Memberships,
+			Name: "hidden", KeyData: publicPEM(a, keys().RSA), Memberships: testUsers(a)[6].Memberships,
 		})))
 		_, err = a.service.Remove(ctx, a.as("second"), "second")
 		a.refused(err, fault.FailedPrecondition, "SYSUSER-last1", a.types())
@@ -458,8 +459,8 @@ func TestRemovingEachOther(t *testing.T) {
 		for i := range 5 {
 			a.must(errors.Join(a.users.Reload(testUsers(a)[5:]), b.users.Reload(testUsers(b)[5:])))
 			one, two := fmt.Sprint("one", i), fmt.Sprint("two", i)
-			a.add(one, publicPEM(a, keys().p256), owner.Memberships...)
-			a.add(two, publicPEM(a, keys().p256), owner.Memberships...)
+			a.add(one, publicPEM(a, keys().P256), owner.Memberships...)
+			a.add(two, publicPEM(a, keys().P256), owner.Memberships...)
 			a.must(errors.Join(a.users.Reload(nil), b.users.Reload(nil)))
 			byOne, byTwo := a.as(one), b.as(two)
 			errs := make(chan error, 2)
@@ -495,11 +496,11 @@ func TestTheRemovedDoNothing(t *testing.T) {
 		admin := a.as("ed25519")
 		wishes := map[string]func(by Proof, i int) error{
 			"add": func(by Proof, i int) error {
-				_, err := b.service.Add(b.Context(), by, Add{Name: fmt.Sprint("friend", i), PublicKey: publicPEM(b, keys().p256), Memberships: reads})
+				_, err := b.service.Add(b.Context(), by, Add{Name: fmt.Sprint("friend", i), PublicKey: publicPEM(b, keys().P256), Memberships: reads})
 				return err
 			},
 			"rotate": func(by Proof, _ int) error {
-				_, err := b.service.Rotate(b.Context(), by, "bob", Rotate{PublicKey: publicPEM(b, keys().rsa)})
+				_, err := b.service.Rotate(b.Context(), by, "bob", Rotate{PublicKey: publicPEM(b, keys().RSA)})
 				return err
 			},
 			"remove": func(by Proof, i int) error {
@@ -507,11 +508,11 @@ func TestTheRemovedDoNothing(t *testing.T) {
 				return err
 			},
 		}
-		a.add("bob", publicPEM(a, keys().p256), reads...)
+		a.add("bob", publicPEM(a, keys().P256), reads...)
 		for what, wish := range wishes {
 			for i := range 8 {
-				a.add("mallory", publicPEM(a, keys().p256), owner.Memberships...)
-				a.add(fmt.Sprint("victim", i), publicPEM(a, keys().p256), reads...)
+				a.add("mallory", publicPEM(a, keys().P256), owner.Memberships...)
+				a.add(fmt.Sprint("victim", i), publicPEM(a, keys().P256), reads...)
 				mallory, done := a.as("mallory"), make(chan error, 1)
 				go func() { done <- wish(mallory, i) }()
 				_, err := a.service.Remove(a.Context(), admin, "mallory")
@@ -568,12 +569,12 @@ func TestStill(t *testing.T) {
 			a.must(err)
 			return Proof{Name: c.Name, Sequence: c.Sequence, Key: c.Key}
 		}
-		a.add("robot", publicPEM(a, keys().p256), owner.Memberships...)
+		a.add("robot", publicPEM(a, keys().P256), owner.Memberships...)
 		first := proof(a, by256("robot"))
 		still("added", first)
 		still("remembered", proof(a, by256("robot")))
 		gone("without a key", Proof{Name: first.Name, Sequence: first.Sequence})
-		_, err := a.service.Rotate(ctx, a.as("ed25519"), "robot", Rotate{PublicKey: publicPEM(a, keys().rsa), Keep: time.Minute})
+		_, err := a.service.Rotate(ctx, a.as("ed25519"), "robot", Rotate{PublicKey: publicPEM(a, keys().RSA), Keep: time.Minute})
 		a.must(err)
 		gone("rotated", first)
 		kept, fresh := proof(a, by256("robot")), proof(a, byRSA("robot"))
@@ -582,13 +583,13 @@ func TestStill(t *testing.T) {
 		gone("by the key that was kept", kept)
 		still("by the new key", fresh)
 
-		a.must(b.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().p256)})))
+		a.must(b.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().P256)})))
 		gone("overridden", fresh)
 		configured := proof(b, by256("robot"))
 		still("configured", configured)
-		a.must(b.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().p256)})))
+		a.must(b.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().P256)})))
 		still("configured again", configured)
-		a.must(b.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().p384)})))
+		a.must(b.users.Reload(append(testUsers(a)[5:], Config{Name: "robot", KeyData: publicPEM(a, keys().P384)})))
 		gone("with another key", configured)
 		a.must(b.users.Reload(testUsers(a)[5:]))
 		gone("no longer configured", configured)
@@ -596,7 +597,7 @@ func TestStill(t *testing.T) {
 		_, err = a.service.Remove(ctx, a.as("ed25519"), "robot")
 		a.must(err)
 		gone("removed", fresh)
-		a.add("robot", publicPEM(a, keys().rsa), owner.Memberships...)
+		a.add("robot", publicPEM(a, keys().RSA), owner.Memberships...)
 		gone("added again with the same key", fresh)
 	})
 }
@@ -608,7 +609,7 @@ func TestRaceForAName(t *testing.T) {
 		for i := range cap(errs) {
 			go func() {
 				n := []*node{a, b}[i%2]
-				_, err := n.service.Add(n.Context(), n.as("ed25519"), Add{Name: "robot", PublicKey: publicPEM(n, keys().p256), Memberships: reads})
+				_, err := n.service.Add(n.Context(), n.as("ed25519"), Add{Name: "robot", PublicKey: publicPEM(n, keys().P256), Memberships: reads})
 				errs <- err
 			}()
 		}
@@ -664,7 +665,7 @@ func TestTooManyUsers(t *testing.T) {
 	eachEngine(t, func(a, _ *node) {
 		a.must(a.db.Update(a.Context(), func(ctx context.Context, tx store.Tx) error {
 			for i := range MaxUsers - 1 {
-				s := State{PublicKey: publicPEM(a, keys().p256), Memberships: reads}
+				s := State{PublicKey: publicPEM(a, keys().P256), Memberships: reads}
 				s.Head = eventlog.Head{Instance: ident.System, ID: fmt.Sprint("user", i), Sequence: 1}
 				err := tx.Exec(ctx, `INSERT INTO system_users (`+Noun.Tables[0].Columns()+`)
  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, Noun.Tables[0].Rows(s)[0]...)
@@ -674,8 +675,8 @@ func TestTooManyUsers(t *testing.T) {
 			}
 			return nil
 		}))
-		a.add("last", publicPEM(a, keys().p256), reads...)
-		_, err := a.service.Add(a.Context(), a.as("ed25519"), Add{Name: "more", PublicKey: publicPEM(a, keys().p256), Memberships: reads})
+		a.add("last", publicPEM(a, keys().P256), reads...)
+		_, err := a.service.Add(a.Context(), a.as("ed25519"), Add{Name: "more", PublicKey: publicPEM(a, keys().P256), Memberships: reads})
 		a.refused(err, fault.ResourceExhausted, "SYSUSER-many1", a.types())
 	})
 }
@@ -698,11 +699,11 @@ func BenchmarkVerifyAdded(b *testing.B) {
 			if err := s.Prepare(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			ed, err := newPublicKey(keys().ed25519.Public())
+			ed, err := assertion.NewKey(keys().Ed25519.Public())
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := s.Add(b.Context(), Proof{Name: "ed25519", Key: ed.fingerprint}, Add{Name: "robot", PublicKey: publicPEM(b, keys().p256), Memberships: reads}); err != nil {
+			if _, err := s.Add(b.Context(), Proof{Name: "ed25519", Key: ed.Fingerprint}, Add{Name: "robot", PublicKey: publicPEM(b, keys().P256), Memberships: reads}); err != nil {
 				b.Fatal(err)
 			}
 			token := by256("robot")

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"castellan/internal/assertion"
 	"castellan/internal/eventlog"
 	"castellan/internal/eventlog/logtest"
 	"castellan/internal/fault"
@@ -24,13 +25,13 @@ var (
 
 // added is the event of a user with a key of the set.
 func added(t testing.TB, memberships ...Membership) Added {
-	return Added{PublicKey: publicPEM(t, keys().p256), Memberships: memberships}
+	return Added{PublicKey: publicPEM(t, keys().P256), Memberships: memberships}
 }
 
 func TestAdd(t *testing.T) {
 	add := func(change func(*Add), by Caller) func(State) ([]eventlog.Payload, error) {
 		return func(s State) ([]eventlog.Payload, error) {
-			a := Add{Name: "robot", PublicKey: publicPEM(t, keys().p256), Memberships: robots}
+			a := Add{Name: "robot", PublicKey: publicPEM(t, keys().P256), Memberships: robots}
 			change(&a)
 			return a.Decide(s, by, testNow)
 		}
@@ -39,7 +40,7 @@ func TestAdd(t *testing.T) {
 	key := func(text string) func(*Add) { return func(a *Add) { a.PublicKey = text } }
 	named := func(name string) func(*Add) { return func(a *Add) { a.Name = name } }
 	granted := []eventlog.Payload{added(t, robots...)}
-	certificate := certificatePEM(t, keys().rsa, testNow, testNow.Add(time.Hour))
+	certificate := certificatePEM(t, keys().RSA, testNow, testNow.Add(time.Hour))
 	private, _, err := GenerateKey(KindEd25519)
 	if err != nil {
 		t.Fatal(err)
@@ -59,12 +60,12 @@ func TestAdd(t *testing.T) {
 	logtest.Run(t, Noun, []logtest.Case[State]{
 		{
 			Name: "new", When: add(func(*Add) {}, owner), Then: granted,
-			State: &State{PublicKey: publicPEM(t, keys().p256), Memberships: robots},
+			State: &State{PublicKey: publicPEM(t, keys().P256), Memberships: robots},
 		},
 		{
 			Name: "again after it was removed", Given: []eventlog.Payload{added(t, reads...), Removed{}},
 			When: add(func(*Add) {}, owner), Then: granted,
-			State: &State{PublicKey: publicPEM(t, keys().p256), Memberships: robots},
+			State: &State{PublicKey: publicPEM(t, keys().P256), Memberships: robots},
 		},
 		{
 			Name: "is there", Given: granted, When: add(func(*Add) {}, owner),
@@ -72,7 +73,7 @@ func TestAdd(t *testing.T) {
 		},
 		{Name: "a certificate", When: add(key(certificate), owner), Then: []eventlog.Payload{Added{PublicKey: certificate, Memberships: robots}}},
 		{
-			Name: "a key with a comment", When: add(key("of ada\n"+publicPEM(t, keys().p256)+"\n"), owner), Then: granted,
+			Name: "a key with a comment", When: add(key("of ada\n"+publicPEM(t, keys().P256)+"\n"), owner), Then: granted,
 		},
 		{Name: "no name", When: add(named(""), owner), Fault: badName},
 		{Name: "a name with a space at its end", When: add(named("robot "), owner), Fault: badName},
@@ -80,15 +81,15 @@ func TestAdd(t *testing.T) {
 		{Name: "a name that is too long", When: add(named(strings.Repeat("ä", 201)), owner), Fault: badName},
 		{Name: "no key", When: add(key(""), owner), Fault: badKey},
 		{Name: "a private key", When: add(key(string(private)), owner), Fault: badKey},
-		{Name: "two keys", When: add(key(publicPEM(t, keys().p256)+publicPEM(t, keys().rsa)), owner), Fault: badKey},
-		{Name: "an endless key", When: add(key(strings.Repeat("x", maxKeyFile+1)), owner), Fault: badKey},
+		{Name: "two keys", When: add(key(publicPEM(t, keys().P256)+publicPEM(t, keys().RSA)), owner), Fault: badKey},
+		{Name: "an endless key", When: add(key(strings.Repeat("x", assertion.MaxKeyFile+1)), owner), Fault: badKey},
 		{
 			Name: "a certificate of yesterday", Fault: badKey,
-			When: add(key(certificatePEM(t, keys().p256, testNow.Add(-2*time.Hour), testNow.Add(-time.Hour))), owner),
+			When: add(key(certificatePEM(t, keys().P256, testNow.Add(-2*time.Hour), testNow.Add(-time.Hour))), owner),
 		},
 		{
 			Name: "a certificate of tomorrow", Fault: badKey,
-			When: add(key(certificatePEM(t, keys().p256, testNow.Add(time.Hour), testNow.Add(2*time.Hour))), owner),
+			When: add(key(certificatePEM(t, keys().P256, testNow.Add(time.Hour), testNow.Add(2*time.Hour))), owner),
 		},
 		{Name: "no membership", When: add(as(), owner), Fault: badRole("memberships")},
 		{Name: "too many memberships", When: add(as(many...), owner), Fault: badRole("memberships")},
@@ -134,7 +135,7 @@ func TestAdd(t *testing.T) {
 }
 
 func TestRotate(t *testing.T) {
-	other := publicPEM(t, keys().ed25519)
+	other := publicPEM(t, keys().Ed25519)
 	rotate := func(r Rotate, by Caller) func(State) ([]eventlog.Payload, error) {
 		return func(s State) ([]eventlog.Payload, error) { return r.Decide(s, by, testNow) }
 	}
@@ -153,12 +154,12 @@ func TestRotate(t *testing.T) {
 			Then: []eventlog.Payload{KeyRotated{PublicKey: other, PreviousUntil: testNow.Add(24 * time.Hour)}},
 			State: &State{
 				PublicKey: other, Memberships: reads,
-				PreviousKey: publicPEM(t, keys().p256), PreviousUntil: testNow.Add(24 * time.Hour),
+				PreviousKey: publicPEM(t, keys().P256), PreviousUntil: testNow.Add(24 * time.Hour),
 			},
 		},
 		{
 			Name:  "a second time, at once",
-			Given: append(given, KeyRotated{PublicKey: publicPEM(t, keys().rsa), PreviousUntil: testNow.Add(time.Hour)}),
+			Given: append(given, KeyRotated{PublicKey: publicPEM(t, keys().RSA), PreviousUntil: testNow.Add(time.Hour)}),
 			When:  rotate(Rotate{PublicKey: other}, owner), Then: []eventlog.Payload{KeyRotated{PublicKey: other}},
 			State: &State{PublicKey: other, Memberships: reads},
 		},

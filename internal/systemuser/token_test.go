@@ -21,31 +21,31 @@ func goodTokens() map[string]struct{ user, token string } {
 		return struct{ user, token string }{user, forge(`{"alg":"`+alg+`"}`, claimsOf(user).String(), sign)}
 	}
 	ed := func(header string, claims fmt.Stringer) struct{ user, token string } {
-		return struct{ user, token string }{"ed25519", forge(header, claims.String(), eddsa(k.ed25519))}
+		return struct{ user, token string }{"ed25519", forge(header, claims.String(), eddsa(k.Ed25519))}
 	}
 	const header = `{"alg":"EdDSA","typ":"JWT"}`
 	now, claims := testNow.Unix(), claimsOf("ed25519")
 	return map[string]struct{ user, token string }{
-		"RS256":            good("RS256", "rsa", rs(crypto.SHA256, k.rsa)),
-		"PS256":            good("PS256", "rsa", ps256(k.rsa)),
-		"ES256":            good("ES256", "p256", es(crypto.SHA256, k.p256)),
-		"ES384":            good("ES384", "p384", es(crypto.SHA384, k.p384)),
-		"ES512":            good("ES512", "p521", es(crypto.SHA512, k.p521)),
-		"EdDSA":            good("EdDSA", "ed25519", eddsa(k.ed25519)),
+		"RS256":            good("RS256", "rsa", rs(crypto.SHA256, k.RSA)),
+		"PS256":            good("PS256", "rsa", ps256(k.RSA)),
+		"ES256":            good("ES256", "p256", es(crypto.SHA256, k.P256)),
+		"ES384":            good("ES384", "p384", es(crypto.SHA384, k.P384)),
+		"ES512":            good("ES512", "p521", es(crypto.SHA512, k.P521)),
+		"EdDSA":            good("EdDSA", "ed25519", eddsa(k.Ed25519)),
 		"kid ignored":      ed(`{"alg":"EdDSA","kid":"other"}`, claims),
 		"jku ignored":      ed(`{"alg":"EdDSA","jku":"https://evil.example.com"}`, claims),
-		"unknown members":  ed(`{"alg":"EdDSA","x":{"y":[1]}}`, claims.with("jti", `"1"`).with("scope", `["a"]`)),
-		"list of audience": ed(header, claims.with("aud", `["x","`+testIssuer+`"]`)),
-		"times with fractions": ed(header, claims.with("exp", fmt.Sprintf("%d.75", now+60)).
-			with("iat", fmt.Sprintf("%d.25", now-60))),
-		"exponent":         ed(header, claims.with("exp", "1.9e9")),
-		"exp far away":     ed(header, claims.with("exp", "253402300799")),
-		"exp just in time": ed(header, claims.with("exp", fmt.Sprint(now+2))),
-		"iat a bit ahead":  ed(header, claims.with("iat", fmt.Sprint(now+1))),
-		"iat an hour ago":  ed(header, claims.with("iat", fmt.Sprint(now-3600))),
-		"nbf a bit ahead":  ed(header, claims.with("nbf", fmt.Sprint(now+1))),
-		"nbf past":         ed(header, claims.with("nbf", fmt.Sprint(now-1000))),
-		"nbf null":         ed(header, claims.with("nbf", "null")),
+		"unknown members":  ed(`{"alg":"EdDSA","x":{"y":[1]}}`, claims.With("jti", `"1"`).With("scope", `["a"]`)),
+		"list of audience": ed(header, claims.With("aud", `["x","`+testIssuer+`"]`)),
+		"times with fractions": ed(header, claims.With("exp", fmt.Sprintf("%d.75", now+60)).
+			With("iat", fmt.Sprintf("%d.25", now-60))),
+		"exponent":         ed(header, claims.With("exp", "1.9e9")),
+		"exp far away":     ed(header, claims.With("exp", "253402300799")),
+		"exp just in time": ed(header, claims.With("exp", fmt.Sprint(now+2))),
+		"iat a bit ahead":  ed(header, claims.With("iat", fmt.Sprint(now+1))),
+		"iat an hour ago":  ed(header, claims.With("iat", fmt.Sprint(now-3600))),
+		"nbf a bit ahead":  ed(header, claims.With("nbf", fmt.Sprint(now+1))),
+		"nbf past":         ed(header, claims.With("nbf", fmt.Sprint(now-1000))),
+		"nbf null":         ed(header, claims.With("nbf", "null")),
 	}
 }
 
@@ -88,36 +88,36 @@ func TestVerifyRefusesClaims(t *testing.T) {
 		claims string
 		cause  string
 	}{
-		"no aud":          {claims.with("aud", "").String(), "aud"},
-		"other aud":       {claims.with("aud", `"https://other.example.com"`).String(), "aud"},
-		"aud with slash":  {claims.with("aud", `"`+testIssuer+`/"`).String(), "aud"},
-		"aud with port":   {claims.with("aud", `"`+testIssuer+`:443"`).String(), "aud"},
-		"aud in capitals": {claims.with("aud", `"`+strings.ToUpper(testIssuer)+`"`).String(), "aud"},
-		"aud empty list":  {claims.with("aud", `[]`).String(), "aud"},
-		"aud of numbers":  {claims.with("aud", `[1]`).String(), "claims:"},
-		"aud an object":   {claims.with("aud", `{"a":"`+testIssuer+`"}`).String(), "claims:"},
-		"no exp":          {claims.with("exp", "").String(), "exp is missing"},
-		"exp null":        {claims.with("exp", "null").String(), "exp is missing"},
-		"exp past":        {claims.with("exp", fmt.Sprint(now-1)).String(), "has passed"},
-		"exp now":         {claims.with("exp", fmt.Sprint(now)).String(), "has passed"},
-		"exp in a second": {claims.with("exp", fmt.Sprint(now+1)).String(), "has passed"},
-		"exp a string":    {claims.with("exp", fmt.Sprintf(`"%d"`, now+60)).String(), "claims:"},
-		"exp negative":    {claims.with("exp", "-1").String(), "has passed"},
-		"exp overflows":   {claims.with("exp", "1e300").String(), "claims:"},
-		"no iat":          {claims.with("iat", "").String(), "iat is missing"},
-		"iat ahead":       {claims.with("iat", fmt.Sprint(now+2)).String(), "iat"},
-		"iat too old":     {claims.with("iat", fmt.Sprint(now-3601)).String(), "more than 1h0m0s ago"},
-		"iat zero":        {claims.with("iat", "0").String(), "ago"},
-		"iat a string":    {claims.with("iat", `"now"`).String(), "claims:"},
-		"nbf ahead":       {claims.with("nbf", fmt.Sprint(now+2)).String(), "nbf"},
-		"nbf overflows":   {claims.with("nbf", "1e19").String(), "claims:"},
-		"no iss":          {claims.with("iss", "").String(), "is not sub"},
-		"no sub":          {claims.with("sub", "").String(), "is not sub"},
-		"no name at all":  {claims.with("sub", "").with("iss", "").String(), "no system user"},
-		"iss is not sub":  {claims.with("iss", `"rsa"`).String(), "is not sub"},
-		"sub is not iss":  {claims.with("sub", `"rsa"`).String(), "is not sub"},
-		"in capitals":     {claims.with("iss", `"ED25519"`).with("sub", `"ED25519"`).String(), "no system user"},
-		"iss a number":    {claims.with("iss", "1").with("sub", "1").String(), "claims:"},
+		"no aud":          {claims.With("aud", "").String(), "aud"},
+		"other aud":       {claims.With("aud", `"https://other.example.com"`).String(), "aud"},
+		"aud with slash":  {claims.With("aud", `"`+testIssuer+`/"`).String(), "aud"},
+		"aud with port":   {claims.With("aud", `"`+testIssuer+`:443"`).String(), "aud"},
+		"aud in capitals": {claims.With("aud", `"`+strings.ToUpper(testIssuer)+`"`).String(), "aud"},
+		"aud empty list":  {claims.With("aud", `[]`).String(), "aud"},
+		"aud of numbers":  {claims.With("aud", `[1]`).String(), "claims:"},
+		"aud an object":   {claims.With("aud", `{"a":"`+testIssuer+`"}`).String(), "claims:"},
+		"no exp":          {claims.With("exp", "").String(), "exp is missing"},
+		"exp null":        {claims.With("exp", "null").String(), "exp is missing"},
+		"exp past":        {claims.With("exp", fmt.Sprint(now-1)).String(), "has passed"},
+		"exp now":         {claims.With("exp", fmt.Sprint(now)).String(), "has passed"},
+		"exp in a second": {claims.With("exp", fmt.Sprint(now+1)).String(), "has passed"},
+		"exp a string":    {claims.With("exp", fmt.Sprintf(`"%d"`, now+60)).String(), "claims:"},
+		"exp negative":    {claims.With("exp", "-1").String(), "has passed"},
+		"exp overflows":   {claims.With("exp", "1e300").String(), "claims:"},
+		"no iat":          {claims.With("iat", "").String(), "iat is missing"},
+		"iat ahead":       {claims.With("iat", fmt.Sprint(now+2)).String(), "iat"},
+		"iat too old":     {claims.With("iat", fmt.Sprint(now-3601)).String(), "more than 1h0m0s ago"},
+		"iat zero":        {claims.With("iat", "0").String(), "ago"},
+		"iat a string":    {claims.With("iat", `"now"`).String(), "claims:"},
+		"nbf ahead":       {claims.With("nbf", fmt.Sprint(now+2)).String(), "nbf"},
+		"nbf overflows":   {claims.With("nbf", "1e19").String(), "claims:"},
+		"no iss":          {claims.With("iss", "").String(), "is not sub"},
+		"no sub":          {claims.With("sub", "").String(), "is not sub"},
+		"no name at all":  {claims.With("sub", "").With("iss", "").String(), "no system user"},
+		"iss is not sub":  {claims.With("iss", `"rsa"`).String(), "is not sub"},
+		"sub is not iss":  {claims.With("sub", `"rsa"`).String(), "is not sub"},
+		"in capitals":     {claims.With("iss", `"ED25519"`).With("sub", `"ED25519"`).String(), "no system user"},
+		"iss a number":    {claims.With("iss", "1").With("sub", "1").String(), "claims:"},
 		"iss twice":       {strings.Replace(claims.String(), "{", `{"iss":"ed25519",`, 1), "duplicate"},
 		"exp twice":       {strings.Replace(claims.String(), "{", `{"exp":1,`, 1), "duplicate"},
 		"ISS":             {strings.Replace(claims.String(), `"iss"`, `"ISS"`, 1), "is not sub"},
@@ -131,7 +131,7 @@ func TestVerifyRefusesClaims(t *testing.T) {
 		"not UTF-8":       {strings.Replace(claims.String(), "{", "{\"x\":\"\xff\",", 1), "UTF-8"},
 		"deep":            {strings.Repeat("[", 5000), "claims:"},
 	} {
-		assertRefused(t, r, name, forge(`{"alg":"EdDSA"}`, tt.claims, eddsa(keys().ed25519)), tt.cause)
+		assertRefused(t, r, name, forge(`{"alg":"EdDSA"}`, tt.claims, eddsa(keys().Ed25519)), tt.cause)
 	}
 }
 
@@ -145,34 +145,34 @@ func TestVerifyRefusesHeadersAndKeys(t *testing.T) {
 	}{
 		"none":                       {"ed25519", `{"alg":"none"}`, unsigned, "alg"},
 		"None":                       {"ed25519", `{"alg":"None"}`, unsigned, "alg"},
-		"none with a signature":      {"ed25519", `{"alg":"none"}`, eddsa(k.ed25519), "alg"},
-		"no alg":                     {"ed25519", `{}`, eddsa(k.ed25519), "alg"},
+		"none with a signature":      {"ed25519", `{"alg":"none"}`, eddsa(k.Ed25519), "alg"},
+		"no alg":                     {"ed25519", `{}`, eddsa(k.Ed25519), "alg"},
 		"empty alg":                  {"ed25519", `{"alg":""}`, unsigned, "alg"},
-		"alg a number":               {"ed25519", `{"alg":1}`, eddsa(k.ed25519), "alg"},
-		"alg twice":                  {"ed25519", `{"alg":"none","alg":"EdDSA"}`, eddsa(k.ed25519), "duplicate"},
-		"ALG":                        {"ed25519", `{"ALG":"EdDSA"}`, eddsa(k.ed25519), "alg"},
-		"crit":                       {"ed25519", `{"alg":"EdDSA","crit":["x"],"x":1}`, eddsa(k.ed25519), "crit"},
-		"crit empty":                 {"ed25519", `{"alg":"EdDSA","crit":[]}`, eddsa(k.ed25519), "crit"},
-		"crit null":                  {"ed25519", `{"alg":"EdDSA","crit":null}`, eddsa(k.ed25519), "crit"},
-		"crit b64":                   {"ed25519", `{"alg":"EdDSA","crit":["b64"],"b64":false}`, eddsa(k.ed25519), "crit"},
-		"b64":                        {"ed25519", `{"alg":"EdDSA","b64":false}`, eddsa(k.ed25519), "b64"},
-		"header a list":              {"ed25519", `["EdDSA"]`, eddsa(k.ed25519), "header:"},
-		"header empty":               {"ed25519", ``, eddsa(k.ed25519), "header:"},
+		"alg a number":               {"ed25519", `{"alg":1}`, eddsa(k.Ed25519), "alg"},
+		"alg twice":                  {"ed25519", `{"alg":"none","alg":"EdDSA"}`, eddsa(k.Ed25519), "duplicate"},
+		"ALG":                        {"ed25519", `{"ALG":"EdDSA"}`, eddsa(k.Ed25519), "alg"},
+		"crit":                       {"ed25519", `{"alg":"EdDSA","crit":["x"],"x":1}`, eddsa(k.Ed25519), "crit"},
+		"crit empty":                 {"ed25519", `{"alg":"EdDSA","crit":[]}`, eddsa(k.Ed25519), "crit"},
+		"crit null":                  {"ed25519", `{"alg":"EdDSA","crit":null}`, eddsa(k.Ed25519), "crit"},
+		"crit b64":                   {"ed25519", `{"alg":"EdDSA","crit":["b64"],"b64":false}`, eddsa(k.Ed25519), "crit"},
+		"b64":                        {"ed25519", `{"alg":"EdDSA","b64":false}`, eddsa(k.Ed25519), "b64"},
+		"header a list":              {"ed25519", `["EdDSA"]`, eddsa(k.Ed25519), "header:"},
+		"header empty":               {"ed25519", ``, eddsa(k.Ed25519), "header:"},
 		"unsigned":                   {"ed25519", `{"alg":"EdDSA"}`, unsigned, "signature"},
-		"HS256, public key, RSA":     {"rsa", `{"alg":"HS256"}`, hs256(publicPEM(t, k.rsa)), "alg"},
-		"HS256, public key, Ed25519": {"ed25519", `{"alg":"HS256"}`, hs256(string(k.ed25519[32:])), "alg"},
-		"HS256 that says RS256":      {"rsa", `{"alg":"RS256"}`, hs256(publicPEM(t, k.rsa)), "signature"},
-		"RS256 for an EC user":       {"p256", `{"alg":"RS256"}`, rs(crypto.SHA256, k.rsa), "alg"},
-		"ES256 for an RSA user":      {"rsa", `{"alg":"ES256"}`, es(crypto.SHA256, k.p256), "alg"},
-		"ES256 for a P-384 user":     {"p384", `{"alg":"ES256"}`, es(crypto.SHA256, k.p256), "alg"},
-		"ES384 for a P-256 user":     {"p256", `{"alg":"ES384"}`, es(crypto.SHA384, k.p384), "alg"},
-		"EdDSA for an RSA user":      {"rsa", `{"alg":"EdDSA"}`, eddsa(k.ed25519), "alg"},
-		"RS512, not agreed":          {"rsa", `{"alg":"RS512"}`, rs(crypto.SHA512, k.rsa), "alg"},
-		"RS384, not agreed":          {"rsa", `{"alg":"RS384"}`, rs(crypto.SHA384, k.rsa), "alg"},
-		"another user's RSA key":     {"rsa", `{"alg":"RS256"}`, rs(crypto.SHA256, k.rsa2), "signature"},
-		"another user's PSS key":     {"rsa", `{"alg":"PS256"}`, ps256(k.rsa2), "signature"},
-		"PS256 that says RS256":      {"rsa", `{"alg":"RS256"}`, ps256(k.rsa), "signature"},
-		"unknown user":               {"nobody", `{"alg":"RS256"}`, rs(crypto.SHA256, k.rsa), "no system user"},
+		"HS256, public key, RSA":     {"rsa", `{"alg":"HS256"}`, hs256(publicPEM(t, k.RSA)), "alg"},
+		"HS256, public key, Ed25519": {"ed25519", `{"alg":"HS256"}`, hs256(string(k.Ed25519[32:])), "alg"},
+		"HS256 that says RS256":      {"rsa", `{"alg":"RS256"}`, hs256(publicPEM(t, k.RSA)), "signature"},
+		"RS256 for an EC user":       {"p256", `{"alg":"RS256"}`, rs(crypto.SHA256, k.RSA), "alg"},
+		"ES256 for an RSA user":      {"rsa", `{"alg":"ES256"}`, es(crypto.SHA256, k.P256), "alg"},
+		"ES256 for a P-384 user":     {"p384", `{"alg":"ES256"}`, es(crypto.SHA256, k.P256), "alg"},
+		"ES384 for a P-256 user":     {"p256", `{"alg":"ES384"}`, es(crypto.SHA384, k.P384), "alg"},
+		"EdDSA for an RSA user":      {"rsa", `{"alg":"EdDSA"}`, eddsa(k.Ed25519), "alg"},
+		"RS512, not agreed":          {"rsa", `{"alg":"RS512"}`, rs(crypto.SHA512, k.RSA), "alg"},
+		"RS384, not agreed":          {"rsa", `{"alg":"RS384"}`, rs(crypto.SHA384, k.RSA), "alg"},
+		"another user's RSA key":     {"rsa", `{"alg":"RS256"}`, rs(crypto.SHA256, k.RSA2), "signature"},
+		"another user's PSS key":     {"rsa", `{"alg":"PS256"}`, ps256(k.RSA2), "signature"},
+		"PS256 that says RS256":      {"rsa", `{"alg":"RS256"}`, ps256(k.RSA), "signature"},
+		"unknown user":               {"nobody", `{"alg":"RS256"}`, rs(crypto.SHA256, k.RSA), "no system user"},
 	} {
 		assertRefused(t, r, name, forge(tt.header, claimsOf(tt.user).String(), tt.sign), tt.cause)
 	}
@@ -182,32 +182,32 @@ func TestVerifyRefusesHeadersAndKeys(t *testing.T) {
 func TestVerifyIgnoresEmbeddedKeys(t *testing.T) {
 	r, _ := newTestRegistry(t)
 	k := keys()
-	point, err := k.p256.PublicKey.Bytes()
+	point, err := k.P256.PublicKey.Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
 	key := base64.RawURLEncoding.EncodeToString(point[1:33]) + `","y":"` +
 		base64.RawURLEncoding.EncodeToString(point[33:])
 	certificate := strings.Join(strings.Split(strings.TrimSpace(
-		certificatePEM(t, k.rsa2, testNow, testNow.Add(time.Hour))), "\n")[1:], "")
+		certificatePEM(t, k.RSA2, testNow, testNow.Add(time.Hour))), "\n")[1:], "")
 	certificate, _, _ = strings.Cut(certificate, "-")
 	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Reload([]Config{
-		{Name: "p256", KeyData: publicPEM(t, p256)}, {Name: "rsa", KeyData: publicPEM(t, k.rsa)},
+		{Name: "p256", KeyData: publicPEM(t, p256)}, {Name: "rsa", KeyData: publicPEM(t, k.RSA)},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	jwk := `{"alg":"ES256","jwk":{"kty":"EC","crv":"P-256","x":"` + key + `"}}`
 	x5c := `{"alg":"RS256","x5c":["` + certificate + `"]}`
-	assertRefused(t, r, "jwk", forge(jwk, claimsOf("p256").String(), es(crypto.SHA256, k.p256)), "signature")
-	assertRefused(t, r, "x5c", forge(x5c, claimsOf("rsa").String(), rs(crypto.SHA256, k.rsa2)), "signature")
+	assertRefused(t, r, "jwk", forge(jwk, claimsOf("p256").String(), es(crypto.SHA256, k.P256)), "signature")
+	assertRefused(t, r, "x5c", forge(x5c, claimsOf("rsa").String(), rs(crypto.SHA256, k.RSA2)), "signature")
 	// The same headers do no harm when the right key signs, which shows that they were read.
 	for name, token := range map[string]string{
 		"jwk": forge(jwk, claimsOf("p256").String(), es(crypto.SHA256, p256)),
-		"x5c": forge(x5c, claimsOf("rsa").String(), rs(crypto.SHA256, k.rsa)),
+		"x5c": forge(x5c, claimsOf("rsa").String(), rs(crypto.SHA256, k.RSA)),
 	} {
 		if _, err := r.Verify(t.Context(), token); err != nil {
 			t.Errorf("%s ignored: %v", name, err)
@@ -219,7 +219,7 @@ func TestVerifyRefusesForms(t *testing.T) {
 	r, _ := newTestRegistry(t)
 	good := goodTokens()["EdDSA"].token
 	parts := strings.Split(good, ".")
-	long := claimsOf("ed25519").with("pad", `"`+strings.Repeat("x", MaxToken)+`"`).String()
+	long := claimsOf("ed25519").With("pad", `"`+strings.Repeat("x", MaxToken)+`"`).String()
 	for name, tt := range map[string]struct{ token, cause string }{
 		"empty":         {"", "three parts"},
 		"no dots":       {"abc", "three parts"},
@@ -240,7 +240,7 @@ func TestVerifyRefusesForms(t *testing.T) {
 			`","signature":"` + parts[2] + `"}]}`, "three parts"},
 		"flattened JSON": {`{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` +
 			parts[2] + `"}`, "three parts"},
-		"too long": {forge(`{"alg":"EdDSA"}`, long, eddsa(keys().ed25519)), "bytes, more than 8192"},
+		"too long": {forge(`{"alg":"EdDSA"}`, long, eddsa(keys().Ed25519)), "bytes, more than 8192"},
 	} {
 		assertRefused(t, r, name, tt.token, tt.cause)
 	}

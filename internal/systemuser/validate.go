@@ -10,15 +10,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"castellan/internal/assertion"
 	"castellan/internal/ident"
 	"castellan/internal/role"
 )
 
-// Limits of the configuration.
-const (
-	maxName    = 200     // characters
-	maxKeyFile = 1 << 16 // bytes
-)
+// maxName is the length of the longest name, in characters.
+const maxName = 200
 
 // Validate reads every key and checks every user. Its error joins one error for each fault,
 // naming user and field; nil means that [NewRegistry] and [Registry.Reload] would take them.
@@ -54,14 +52,14 @@ func (c *Config) compile() (*user, error) {
 	u := &user{caller: Caller{Name: ident.Actor(canonicalName(c.Name))}}
 	faults := []error{checkName(c.Name)}
 	pem, field, err := c.readKey()
-	var key publicKey
+	var key assertion.Key
 	if err == nil {
-		key, err = parsePublicKey(pem)
+		key, err = assertion.ParseKey(pem)
 	}
 	if err != nil {
 		faults = append(faults, fmt.Errorf("%s: %w", field, err))
 	}
-	u.keys = []publicKey{key}
+	u.keys = []publicKey{{Key: key}}
 	for i := range c.Memberships {
 		m, err := c.Memberships[i].compile()
 		faults = append(faults, within(fmt.Sprintf("memberships[%d].", i), err)...)
@@ -103,25 +101,25 @@ func (c *Config) readKey() (pem []byte, field string, err error) {
 	default:
 		return nil, "path", errors.New("is empty, and so is keyData: the user has no key")
 	}
-	if len(pem) > maxKeyFile {
-		return nil, "keyData", fmt.Errorf("is longer than %d bytes", maxKeyFile)
+	if len(pem) > assertion.MaxKeyFile {
+		return nil, "keyData", fmt.Errorf("is longer than %d bytes", assertion.MaxKeyFile)
 	}
 	return pem, "keyData", nil
 }
 
-// readFile reads a file of at most maxKeyFile bytes.
+// readFile reads a file of at most assertion.MaxKeyFile bytes.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	text, err := io.ReadAll(io.LimitReader(f, assertion.MaxKeyFile+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(text) > maxKeyFile {
-		return nil, fmt.Errorf("%s is longer than %d bytes", path, maxKeyFile)
+	if len(text) > assertion.MaxKeyFile {
+		return nil, fmt.Errorf("%s is longer than %d bytes", path, assertion.MaxKeyFile)
 	}
 	return text, nil
 }

@@ -1,0 +1,133 @@
+package assertion
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-jose/go-jose/v4/json"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+// Limits of an assertion (contract section 4).
+const (
+	// MaxSize is the length of the longest assertion that is looked at, in bytes.
+	MaxSize = 8 << 10
+	// MaxAge is how long after its iat an assertion is accepted, whatever its exp.
+	MaxAge = time.Hour
+	// Skew is how far the clocks of client and server may be apart.
+	Skew = time.Second
+)
+
+// Assertion is what a token says of itself: well-formed, for this audience, and not yet believed.
+type Assertion struct {
+	// KeyID is the kid of the header; empty when there is none.
+	KeyID string
+	// Subject is who the token is by and about: iss and sub, which are equal. It may be empty.
+	Subject string
+	// ID is the jti; empty when there is none.
+	ID string
+	// Expires and Issued are exp and iat; NotBefore is nbf, zero when there is none.
+	Expires, Issued, NotBefore time.Time
+}
+
+// Parse reads a token whose aud is, or contains, one of audiences, and checks everything about it that
+// depends on neither a key nor the time. Its errors say which check failed, and do not quote the token.
+func Parse(text string, audiences ...string) (a Assertion, err error) {
+	if len(text) > MaxSize {
+		return a, fmt.Errorf("the token has %d bytes, more than %d", len(text), MaxSize)
+	}
+	header, payload, err := split(text)
+	if err != nil {
+		return a, err
+	}
+	if a.KeyID, err = parseHeader(header); err != nil {
+		return Assertion{}, err
+	}
+	if err := a.parseClaims(payload, audiences); err != nil {
+		return Assertion{}, err
+	}
+	return a, nil
+}
+
+// ValidAt returns an error that says which limit a token has passed: exp must be later than in [Skew],
+// iat and nbf at most Skew ahead, and iat at most [MaxAge] ago.
+func (a *Assertion) ValidAt(now time.Time) error {
+	switch {
+	case !a.Expires.After(now.Add(Skew)):
+		return fmt.Errorf("exp %d has passed", a.Expires.Unix())
+	case a.Issued.After(now.Add(Skew)):
+		return fmt.Errorf("iat %d is in the future", a.Issued.Unix())
+	case a.Issued.Before(now.Add(-MaxAge)):
+		return fmt.Errorf("iat %d is more than %s ago", a.Issued.Unix(), MaxAge)
+	case a.NotBefore.After(now.Add(Skew)):
+		return fmt.Errorf("nbf %d is in the future", a.NotBefore.Unix())
+	}
+	return nil
+}
+
+// split decodes the three parts of a compact token (RFC 7515 section 7.1). Only canonical
+// base64url is taken, so that every token has one spelling.
+func split(text string) (header, payload []byte, err error) {
+	parts := strings.SplitN(text, ".", 4)
+	if len(parts) != 3 {
+		return nil, nil, errors.New("the token is not three parts joined by dots")
+	}
+	if strings.ContainsAny(text, "\r\n") { // the decoder would skip them
+		return nil, nil, errors.New("the token has a line break")
+	}
+	var decoded [3][]byte
+	for i, part := range parts {
+		if decoded[i], err = base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
+			return nil, nil, fmt.Errorf("part %d of the token is not base64url", i+1)
+		}
+	}
+	if !utf8.Valid(decoded[0]) || !utf8.Valid(decoded[1]) {
+		return nil, nil, errors.New("header or claims are not UTF-8")
+	}
+	return decoded[0], decoded[1], nil
+}
+
+// parseHeader returns the kid, and refuses what would change the meaning of the token. alg is left to
+// [Key.Verify], which knows the algorithms of the key; members that point to another key are not
+// looked at.
+func parseHeader(text []byte) (keyID string, err error) {
+	// This decoder, unlike the standard one, minds the case of names and refuses repetitions.
+	var header struct {
+		KeyID    string          `json:"kid"`
+		Critical json.RawMessage `json:"crit"`
+		Base64   json.RawMessage `json:"b64"` // RFC 7797
+	}
+	if err := json.Unmarshal(text, &header); err != nil {
+		return "", fmt.Errorf("header: %.200w", err)
+	}
+	if header.Critical != nil || header.Base64 != nil {
+		return "", errors.New("header: has crit or b64")
+	}
+	return header.KeyID, nil
+}
+
+// parseClaims checks what does not depend on the time.
+func (a *Assertion) parseClaims(text []byte, audiences []string) error {
+	var claims jwt.Claims
+	if err := json.Unmarshal(text, &claims); err != nil {
+		return fmt.Errorf("claims: %.200w", err)
+	}
+	switch {
+	case !slices.ContainsFunc(audiences, func(want string) bool { return slices.Contains(claims.Audience, want) }):
+		return fmt.Errorf("aud %.200q does not contain %s", claims.Audience, strings.Join(audiences, " or "))
+	case claims.Expiry == nil:
+		return errors.New("exp is missing")
+	case claims.IssuedAt == nil:
+		return errors.New("iat is missing")
+	case claims.Issuer != claims.Subject:
+		return fmt.Errorf("iss %.200q is not sub %.200q", claims.Issuer, claims.Subject)
+	}
+	a.Subject, a.ID = claims.Issuer, claims.ID
+	a.Expires, a.Issued, a.NotBefore = claims.Expiry.Time(), claims.IssuedAt.Time(), claims.NotBefore.Time()
+	return nil
+}
