@@ -40,18 +40,6 @@ func scanEvent(row store.Scanner, rest ...any) (e Event, err error) {
 	return e, err
 }
 
-// Of returns the events of one instance in the order in which they were appended, at most
-// limit of them, beginning after a position. It returns none when the instance never was.
-func (l *Log) Of(ctx context.Context, q store.Querier, instance ident.InstanceID, after Position, limit int) ([]Event, error) {
-	records, err := store.All(ctx, q, scanRecord, `SELECT `+eventColumns+` FROM events
- WHERE instance_id = $1 AND (commit_id, log_number) > ($2, $3)
- ORDER BY commit_id, log_number LIMIT $4`, string(instance), after.Commit, after.Number, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read the events of instance %s: %w", instance, err)
-	}
-	return l.openAll(ctx, q, records)
-}
-
 // Last returns where the log ends, as one reader sees it, and when that event was written; zero
 // values when there is none.
 func (l *Log) Last(ctx context.Context, q store.Querier) (Position, time.Time, error) {

@@ -134,6 +134,8 @@ type Dialect struct {
 	// pair, in the form in which an index on both is used. COMMIT and NUMBER stand where the
 	// parameters are. See [Dialect.After].
 	LogAfter string
+	// LogBefore is LogAfter the other way round, see [Dialect.Before].
+	LogBefore string
 	// MemberOf follows a column in the SQL condition that it is in a list, in the form in which an
 	// index on the column is used. LIST stands where the parameter is. See [Dialect.InList].
 	MemberOf string
@@ -143,6 +145,11 @@ type Dialect struct {
 // position of the log, whose numbers are the parameters commit and number, such as $1 and $2.
 func (d *Dialect) After(commit, number string) string {
 	return strings.NewReplacer("COMMIT", commit, "NUMBER", number).Replace(d.LogAfter)
+}
+
+// Before returns the SQL condition that it stands before that position.
+func (d *Dialect) Before(commit, number string) string {
+	return strings.NewReplacer("COMMIT", commit, "NUMBER", number).Replace(d.LogBefore)
 }
 
 // InList returns an SQL condition: the text in column is one of a list. param is a parameter

@@ -64,7 +64,8 @@ var dialect = store.Dialect{
 	CommitID:       "(pg_current_xact_id()::text::bigint + (SELECT value FROM commit_offset))",
 	Settled: "commit_id < (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + value" +
 		" FROM commit_offset)",
-	LogAfter: "(commit_id, log_number) > (COMMIT, NUMBER)",
+	LogAfter:  "(commit_id, log_number) > (COMMIT, NUMBER)",
+	LogBefore: "(commit_id, log_number) < (COMMIT, NUMBER)",
 	// Not IN: that is a join, for which the planner guesses how many members there are.
 	MemberOf: "= ANY (ARRAY(SELECT json_array_elements_text(LIST::text::json)))",
 }

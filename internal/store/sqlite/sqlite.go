@@ -57,8 +57,9 @@ var dialect = store.Dialect{
 	Settled:     "TRUE", // what can be seen was committed before everything that cannot
 	// Every commit id is 0. Of a pair with the row id SQLite would use the first half of the index
 	// alone, and so read the log from its start.
-	LogAfter: "commit_id = COMMIT AND log_number > NUMBER",
-	MemberOf: "IN (SELECT value FROM json_each(LIST))",
+	LogAfter:  "commit_id = COMMIT AND log_number > NUMBER",
+	LogBefore: "commit_id = COMMIT AND log_number < NUMBER",
+	MemberOf:  "IN (SELECT value FROM json_each(LIST))",
 }
 
 // Open opens the file, makes it when there is none, and migrates its schema.
