@@ -23,9 +23,9 @@ var rings = []struct {
 	folders []string
 }{
 	{"0 terms", []string{"internal/fault", "internal/ident", "internal/role", "internal/defaults"}},
-	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/assertion", "internal/dpop"}},
+	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/assertion"}},
 	{"2 engines, the log, secrets", []string{
-		"internal/store/sqlite", "internal/store/postgres", "internal/idgrant", "internal/eventlog", "internal/vault", "internal/once",
+		"internal/store/sqlite", "internal/store/postgres", "internal/idgrant", "internal/eventlog", "internal/vault", "internal/once", "internal/dpop",
 		"internal/listing",
 	}},
 	{"3 nouns", []string{

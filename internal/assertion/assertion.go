@@ -41,7 +41,7 @@ func Parse(text string, audiences ...string) (a Assertion, err error) {
 	if len(text) > MaxSize {
 		return a, fmt.Errorf("the token has %d bytes, more than %d", len(text), MaxSize)
 	}
-	header, payload, err := split(text)
+	header, payload, err := Split(text)
 	if err != nil {
 		return a, err
 	}
@@ -70,9 +70,9 @@ func (a *Assertion) ValidAt(now time.Time) error {
 	return nil
 }
 
-// split decodes the three parts of a compact token (RFC 7515 section 7.1). Only canonical
-// base64url is taken, so that every token has one spelling.
-func split(text string) (header, payload []byte, err error) {
+// Split decodes header and claims of a compact token (RFC 7515 section 7.1), whose signature is looked at
+// for its form alone. Only canonical base64url is taken, so that every token has one spelling.
+func Split(text string) (header, payload []byte, err error) {
 	parts := strings.SplitN(text, ".", 4)
 	if len(parts) != 3 {
 		return nil, nil, errors.New("the token is not three parts joined by dots")

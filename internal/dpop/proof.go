@@ -2,9 +2,6 @@ package dpop
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -14,10 +11,11 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/json"
+
+	"castellan/internal/assertion"
 )
 
 // Limits of a proof.
@@ -30,27 +28,13 @@ const (
 	maxAhead = 15 * time.Second
 	// maxID is how long a jti may be, in bytes; RFC 9449 section 4.2 asks for 96 random bits.
 	maxID = 256
-	// minModulus and maxModulus are the sizes of RSA keys, in bits. A longer one would cost the server
-	// more than it costs the client.
-	minModulus, maxModulus = 2048, 4096
 	// proofType is the typ of the header.
 	proofType = "dpop+jwt"
 )
 
-// algorithms are those a proof may be signed with.
-var algorithms = []jose.SignatureAlgorithm{
-	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA, jose.RS256, jose.PS256,
-}
-
 // Algorithms returns the names of the algorithms a proof may be signed with, for the metadata of the
-// server (RFC 9449 section 5.1, dpop_signing_alg_values_supported).
-func Algorithms() []string {
-	names := make([]string, len(algorithms))
-	for i, a := range algorithms {
-		names[i] = string(a)
-	}
-	return names
-}
+// server (RFC 9449 section 5.1, dpop_signing_alg_values_supported): those that fit the keys of assertion.
+func Algorithms() []string { return []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"} }
 
 // ErrProof means that a proof is none, or none for this request. The wire says invalid_dpop_proof
 // (RFC 9449 sections 5 and 7.1); what is wrapped says why.
@@ -97,29 +81,26 @@ func parse(proof string, r Request, now time.Time) (Proof, error) {
 	if len(proof) > MaxProof {
 		return Proof{}, fmt.Errorf("%d bytes, at most %d are allowed", len(proof), MaxProof)
 	}
-	header, payload, err := split(proof)
+	header, payload, err := assertion.Split(proof)
 	if err != nil {
 		return Proof{}, err
 	}
-	if err := checkHeader(header); err != nil {
-		return Proof{}, err
-	}
-	signed, err := jose.ParseSignedCompact(proof, algorithms)
+	jwk, err := readHeader(header)
 	if err != nil {
-		return Proof{}, fmt.Errorf("header: %.200w", err)
-	}
-	key := signed.Signatures[0].Protected.JSONWebKey
-	if err := checkKey(key); err != nil {
 		return Proof{}, err
 	}
-	if _, err := signed.Verify(key); err != nil {
-		return Proof{}, errors.New("the signature is not by the key in the header")
+	key, err := assertion.NewKey(jwk.Key)
+	if err != nil {
+		return Proof{}, fmt.Errorf("jwk: %w", err)
+	}
+	if err := key.Verify(proof); err != nil {
+		return Proof{}, err
 	}
 	p, err := readClaims(payload, r, now)
 	if err != nil {
 		return Proof{}, err
 	}
-	print, err := key.Thumbprint(crypto.SHA256)
+	print, err := jwk.Thumbprint(crypto.SHA256)
 	if err != nil {
 		return Proof{}, fmt.Errorf("thumbprint: %.200w", err)
 	}
@@ -127,27 +108,9 @@ func parse(proof string, r Request, now time.Time) (Proof, error) {
 	return p, nil
 }
 
-// split decodes header and claims of a compact JWS (RFC 7515 section 7.1). Only canonical base64url is
-// taken, so that a proof has one spelling.
-func split(token string) (header, payload []byte, err error) {
-	parts := strings.SplitN(token, ".", 4)
-	if len(parts) != 3 || strings.ContainsAny(token, "\r\n") { // the decoder would skip line breaks
-		return nil, nil, errors.New("not three parts joined by dots")
-	}
-	var decoded [3][]byte
-	for i, part := range parts {
-		if decoded[i], err = base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
-			return nil, nil, fmt.Errorf("part %d is not base64url", i+1)
-		}
-	}
-	if !utf8.Valid(decoded[0]) || !utf8.Valid(decoded[1]) {
-		return nil, nil, errors.New("header or claims are not UTF-8")
-	}
-	return decoded[0], decoded[1], nil
-}
-
-// checkHeader looks at what the parser leaves open: the type, and what would change the meaning.
-func checkHeader(text []byte) error {
+// readHeader returns the key in a header, and refuses what would change the meaning of the proof. alg is
+// left to the key, which knows the algorithms that fit it.
+func readHeader(text []byte) (*jose.JSONWebKey, error) {
 	// This decoder, unlike the standard one, minds the case of names and refuses repetitions.
 	var header struct {
 		Type     string          `json:"typ"`
@@ -156,17 +119,27 @@ func checkHeader(text []byte) error {
 		Base64   json.RawMessage `json:"b64"` // RFC 7797
 	}
 	if err := json.Unmarshal(text, &header); err != nil {
-		return fmt.Errorf("header: %.200w", err)
+		return nil, fmt.Errorf("header: %.200w", err)
 	}
 	switch {
 	case !strings.EqualFold(header.Type, proofType): // media types have no case (RFC 7515 section 4.1.9)
-		return fmt.Errorf("header: typ is %.60q, not %s", header.Type, proofType)
+		return nil, fmt.Errorf("header: typ is %.60q, not %s", header.Type, proofType)
 	case header.Key == nil:
-		return errors.New("header: jwk is missing")
+		return nil, errors.New("header: jwk is missing")
 	case header.Critical != nil || header.Base64 != nil:
-		return errors.New("header: has crit or b64")
+		return nil, errors.New("header: has crit or b64")
 	}
-	return checkMembers(header.Key)
+	if err := checkMembers(header.Key); err != nil {
+		return nil, err
+	}
+	key := new(jose.JSONWebKey)
+	if err := key.UnmarshalJSON(header.Key); err != nil {
+		return nil, errors.New("jwk: not a key") // the cause may quote the key, which could be a private one
+	}
+	if !key.Valid() || !key.IsPublic() {
+		return nil, errors.New("jwk: not a public key")
+	}
+	return key, nil
 }
 
 // checkMembers refuses a key that gives its private half away (RFC 9449 section 4.3, step 7), in whatever
@@ -182,24 +155,6 @@ func checkMembers(text []byte) error {
 		}
 	}
 	return nil
-}
-
-// checkKey returns an error unless key is a public one of a type and size that is taken. That it fits
-// the algorithm is checked with the signature.
-func checkKey(key *jose.JSONWebKey) error {
-	if key == nil || !key.Valid() || !key.IsPublic() {
-		return errors.New("jwk: not a public key")
-	}
-	switch k := key.Key.(type) {
-	case *ecdsa.PublicKey, ed25519.PublicKey:
-		return nil
-	case *rsa.PublicKey:
-		if n := k.N.BitLen(); n < minModulus || n > maxModulus {
-			return fmt.Errorf("jwk: a modulus of %d bits, between %d and %d are allowed", n, minModulus, maxModulus)
-		}
-		return nil
-	}
-	return errors.New("jwk: not a type of key that is taken")
 }
 
 // readClaims reads the claims of a proof whose signature is good.

@@ -136,7 +136,7 @@ func TestEveryAlgorithmIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	modulus, err := rsa.GenerateKey(rand.Reader, minModulus)
+	modulus, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
