@@ -23,7 +23,10 @@ var rings = []struct {
 	folders []string
 }{
 	{"0 terms", []string{"internal/fault", "internal/ident", "internal/role", "internal/defaults"}},
-	{"1 what is asked of a database, and small rules", []string{"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/assertion"}},
+	{"1 what is asked of a database, and small rules", []string{
+		"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/assertion",
+		"internal/flight",
+	}},
 	{"2 engines, the log, secrets", []string{
 		"internal/store/sqlite", "internal/store/postgres", "internal/idgrant", "internal/eventlog", "internal/vault", "internal/once", "internal/dpop",
 		"internal/listing",
@@ -34,8 +37,11 @@ var rings = []struct {
 		"internal/quota", "internal/limit", "internal/feature", "internal/policy",
 		"internal/delivery",
 		"internal/audit",
+		"internal/webkey",
 	}},
-	{"4 what needs several nouns", []string{"internal/provision", "internal/roster", "internal/usage", "internal/claims", "internal/access"}},
+	{"4 what needs several nouns", []string{"internal/provision", "internal/roster", "internal/usage", "internal/claims"}},
+	{"4 what signs", []string{"internal/signing"}},
+	{"4 who may enter", []string{"internal/access"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},
 	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system", "internal/api/lifecycle", "internal/api/instances"}},
 	{"6 the command line: terminal and files", []string{"internal/terminal", "internal/files"}},
@@ -53,7 +59,12 @@ var support = []string{"internal/assertion/assertiontest", "internal/store/store
 var apart = []string{"gen", "tools", "bench", "tests", "."}
 
 // firstOnWire is the ring from which on generated code may be imported.
-const firstOnWire = 5
+var firstOnWire = slices.IndexFunc(rings, func(r struct {
+	name    string
+	folders []string
+}) bool {
+	return strings.HasPrefix(r.name, "5 ")
+})
 
 func ringOf(folder string) int {
 	return slices.IndexFunc(rings, func(r struct {

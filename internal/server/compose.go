@@ -36,6 +36,7 @@ import (
 	"castellan/internal/usage"
 	"castellan/internal/user"
 	"castellan/internal/vault"
+	"castellan/internal/webkey"
 
 	castellansystemv1 "castellan/gen/castellan/system/v1"
 	instancev2 "castellan/gen/zitadel/instance/v2"
@@ -50,6 +51,7 @@ func Nouns() []eventlog.Kind {
 		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, member.Noun,
 		quota.Noun, limit.Noun, feature.Noun, delivery.Noun, systemuser.Noun,
 		policy.Noun,
+		webkey.Noun,
 	}
 }
 
