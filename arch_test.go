@@ -39,7 +39,7 @@ var rings = []struct {
 		"internal/audit",
 		"internal/webkey",
 	}},
-	{"4 what needs several nouns", []string{"internal/provision", "internal/roster", "internal/usage", "internal/claims"}},
+	{"4 what needs several nouns", []string{"internal/journal", "internal/provision", "internal/roster", "internal/usage", "internal/claims"}},
 	{"4 what signs", []string{"internal/signing"}},
 	{"4 who may enter", []string{"internal/access"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health"}},

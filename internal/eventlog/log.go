@@ -15,6 +15,7 @@ import (
 // Kind is a noun of any state, as the log needs it.
 type Kind interface {
 	kind() string
+	payloads() []Payload
 	decoders() map[string]decoder
 	tableNames() []string
 	slots() []slot

@@ -166,6 +166,24 @@ func (t *Table[S]) keyOf(row []any) string {
 	return fmt.Sprintf("%#v", row[:len(t.Key)])
 }
 
+// Declaration is an event that a noun declares.
+type Declaration struct {
+	Aggregate string // the type of the aggregate
+	Payload   Payload
+}
+
+// Declared returns all events that the log knows, as their nouns declare them.
+func (l *Log) Declared() (all []Declaration) {
+	for _, n := range l.order {
+		for _, p := range n.payloads() {
+			all = append(all, Declaration{Aggregate: n.kind(), Payload: p})
+		}
+	}
+	return all
+}
+
+func (n *Noun[S]) payloads() []Payload { return n.Payloads }
+
 // decoders returns how each event of the noun is read back.
 func (n *Noun[S]) decoders() map[string]decoder {
 	m := make(map[string]decoder, len(n.declared))
