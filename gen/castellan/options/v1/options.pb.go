@@ -25,8 +25,104 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Auth is declared on every RPC. Exactly one of permission and public is set; a test fails for an
-// RPC that declares neither or both.
+// Kind is what a field names.
+type On_Kind int32
+
+const (
+	// The instance itself. With a field, when the request sets it.
+	On_INSTANCE On_Kind = 0
+	// An organization, by its id. Left out it is the one that the header x-zitadel-orgid names, else
+	// the caller's own; the dispatcher fills the field, after the rules of the message were checked.
+	On_ORG On_Kind = 1
+	// An organization, by a verified domain of it. The field of kind ORG, which must be declared
+	// beside this, gets its id.
+	On_ORG_DOMAIN On_Kind = 2
+	// A user, by its id.
+	On_USER On_Kind = 3
+	// A project, by its id.
+	On_PROJECT On_Kind = 4
+	// A grant of a project to an organization, as the organization of the project manages it: field
+	// names the project, second the organization it is granted to.
+	On_PROJECT_GRANT On_Kind = 5
+	// The same grant, as something both organizations have a part in: whom the one to which it is granted
+	// lets manage it.
+	On_GRANTED_PROJECT On_Kind = 6
+	// An app, by its id.
+	On_APP On_Kind = 7
+	// A key of an app, by its id.
+	On_APP_KEY On_Kind = 8
+	// An authorization of a user, by its id.
+	On_AUTHORIZATION On_Kind = 9
+	// Anything at all: the caller must hold the permission on something. For lists, which show what
+	// call.Rights says that the permission reaches.
+	On_ANY On_Kind = 10
+)
+
+// Enum value maps for On_Kind.
+var (
+	On_Kind_name = map[int32]string{
+		0:  "INSTANCE",
+		1:  "ORG",
+		2:  "ORG_DOMAIN",
+		3:  "USER",
+		4:  "PROJECT",
+		5:  "PROJECT_GRANT",
+		6:  "GRANTED_PROJECT",
+		7:  "APP",
+		8:  "APP_KEY",
+		9:  "AUTHORIZATION",
+		10: "ANY",
+	}
+	On_Kind_value = map[string]int32{
+		"INSTANCE":        0,
+		"ORG":             1,
+		"ORG_DOMAIN":      2,
+		"USER":            3,
+		"PROJECT":         4,
+		"PROJECT_GRANT":   5,
+		"GRANTED_PROJECT": 6,
+		"APP":             7,
+		"APP_KEY":         8,
+		"AUTHORIZATION":   9,
+		"ANY":             10,
+	}
+)
+
+func (x On_Kind) Enum() *On_Kind {
+	p := new(On_Kind)
+	*p = x
+	return p
+}
+
+func (x On_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (On_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_castellan_options_v1_options_proto_enumTypes[0].Descriptor()
+}
+
+func (On_Kind) Type() protoreflect.EnumType {
+	return &file_castellan_options_v1_options_proto_enumTypes[0]
+}
+
+func (x On_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use On_Kind.Descriptor instead.
+func (On_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_castellan_options_v1_options_proto_rawDescGZIP(), []int{1, 0}
+}
+
+// Auth is declared on every RPC that is served. It is for one of these, and a test fails for an RPC
+// that declares none, or more:
+//   - everybody: public;
+//   - system users: permission, which users of an instance can not have. With instance_permission
+//     too, members of the very instance may call, about it;
+//   - users of an instance: instance_permission without permission, or authenticated. The call is
+//     about the instance whose host was called, and its request does not name it. System users whose
+//     memberships cover the instance may make the calls that need a permission.
 type Auth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the permission the caller needs, for example "system.instance.read".
@@ -45,7 +141,12 @@ type Auth struct {
 	Repeatable bool `protobuf:"varint,6,opt,name=repeatable,proto3" json:"repeatable,omitempty"`
 	// The call answers a page of a list that the header Castellan-Page leads to, and shows the next one in
 	// Castellan-Next-Page. Other calls refuse the header.
-	Paged         bool `protobuf:"varint,7,opt,name=paged,proto3" json:"paged,omitempty"`
+	Paged bool `protobuf:"varint,7,opt,name=paged,proto3" json:"paged,omitempty"`
+	// Every user of the instance whose host was called may call; system users may not.
+	Authenticated bool `protobuf:"varint,8,opt,name=authenticated,proto3" json:"authenticated,omitempty"`
+	// On what the caller needs instance_permission, when it is not the instance as a whole: the
+	// first whose field the request sets, else the last. It goes with instance_permission, without permission.
+	On            []*On `protobuf:"bytes,9,rep,name=on,proto3" json:"on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -129,6 +230,109 @@ func (x *Auth) GetPaged() bool {
 	return false
 }
 
+func (x *Auth) GetAuthenticated() bool {
+	if x != nil {
+		return x.Authenticated
+	}
+	return false
+}
+
+func (x *Auth) GetOn() []*On {
+	if x != nil {
+		return x.On
+	}
+	return nil
+}
+
+// On is something of an instance, named by a field of the request, on which a permission is needed.
+// Roles inherit: who holds the permission on the instance has it on all organizations, on an organization
+// on all its users and projects, on a project on all its apps, grants and authorizations, and on a
+// grant on its authorizations.
+//
+// A caller who holds the permission on nothing is answered that it is denied. One who holds it on
+// something, but not on this, is answered as if there were no such thing.
+type On struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What field names.
+	Kind On_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=castellan.options.v1.On_Kind" json:"kind,omitempty"`
+	// Path of the field in the request, for example "user_id" or "organization.org_id".
+	Field string `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
+	// Path of the second field, for the kinds that have one.
+	Second string `protobuf:"bytes,3,opt,name=second,proto3" json:"second,omitempty"`
+	// Users need no permission when field names themselves; without a field, or with kind ANY: they
+	// need none at all, for what is their own is among what is shown.
+	Self bool `protobuf:"varint,4,opt,name=self,proto3" json:"self,omitempty"`
+	// The permission needed, when it is not instance_permission.
+	Permission    string `protobuf:"bytes,5,opt,name=permission,proto3" json:"permission,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *On) Reset() {
+	*x = On{}
+	mi := &file_castellan_options_v1_options_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *On) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*On) ProtoMessage() {}
+
+func (x *On) ProtoReflect() protoreflect.Message {
+	mi := &file_castellan_options_v1_options_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use On.ProtoReflect.Descriptor instead.
+func (*On) Descriptor() ([]byte, []int) {
+	return file_castellan_options_v1_options_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *On) GetKind() On_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return On_INSTANCE
+}
+
+func (x *On) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *On) GetSecond() string {
+	if x != nil {
+		return x.Second
+	}
+	return ""
+}
+
+func (x *On) GetSelf() bool {
+	if x != nil {
+		return x.Self
+	}
+	return false
+}
+
+func (x *On) GetPermission() string {
+	if x != nil {
+		return x.Permission
+	}
+	return ""
+}
+
 var file_castellan_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -153,7 +357,7 @@ var File_castellan_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_castellan_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\"castellan/options/v1/options.proto\x12\x14castellan.options.v1\x1a google/protobuf/descriptor.proto\"\xd4\x01\n" +
+	"\"castellan/options/v1/options.proto\x12\x14castellan.options.v1\x1a google/protobuf/descriptor.proto\"\xa4\x02\n" +
 	"\x04Auth\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x01 \x01(\tR\n" +
@@ -165,7 +369,31 @@ const file_castellan_options_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"repeatable\x18\x06 \x01(\bR\n" +
 	"repeatable\x12\x14\n" +
-	"\x05paged\x18\a \x01(\bR\x05paged:P\n" +
+	"\x05paged\x18\a \x01(\bR\x05paged\x12$\n" +
+	"\rauthenticated\x18\b \x01(\bR\rauthenticated\x12(\n" +
+	"\x02on\x18\t \x03(\v2\x18.castellan.options.v1.OnR\x02on\"\xba\x02\n" +
+	"\x02On\x121\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1d.castellan.options.v1.On.KindR\x04kind\x12\x14\n" +
+	"\x05field\x18\x02 \x01(\tR\x05field\x12\x16\n" +
+	"\x06second\x18\x03 \x01(\tR\x06second\x12\x12\n" +
+	"\x04self\x18\x04 \x01(\bR\x04self\x12\x1e\n" +
+	"\n" +
+	"permission\x18\x05 \x01(\tR\n" +
+	"permission\"\x9e\x01\n" +
+	"\x04Kind\x12\f\n" +
+	"\bINSTANCE\x10\x00\x12\a\n" +
+	"\x03ORG\x10\x01\x12\x0e\n" +
+	"\n" +
+	"ORG_DOMAIN\x10\x02\x12\b\n" +
+	"\x04USER\x10\x03\x12\v\n" +
+	"\aPROJECT\x10\x04\x12\x11\n" +
+	"\rPROJECT_GRANT\x10\x05\x12\x13\n" +
+	"\x0fGRANTED_PROJECT\x10\x06\x12\a\n" +
+	"\x03APP\x10\a\x12\v\n" +
+	"\aAPP_KEY\x10\b\x12\x11\n" +
+	"\rAUTHORIZATION\x10\t\x12\a\n" +
+	"\x03ANY\x10\n" +
+	":P\n" +
 	"\x04auth\x12\x1e.google.protobuf.MethodOptions\x18Ս\x03 \x01(\v2\x1a.castellan.options.v1.AuthR\x04authB.Z,castellan/gen/castellan/options/v1;optionsv1b\x06proto3"
 
 var (
@@ -180,19 +408,24 @@ func file_castellan_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_castellan_options_v1_options_proto_rawDescData
 }
 
-var file_castellan_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_castellan_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_castellan_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_castellan_options_v1_options_proto_goTypes = []any{
-	(*Auth)(nil),                       // 0: castellan.options.v1.Auth
-	(*descriptorpb.MethodOptions)(nil), // 1: google.protobuf.MethodOptions
+	(On_Kind)(0),                       // 0: castellan.options.v1.On.Kind
+	(*Auth)(nil),                       // 1: castellan.options.v1.Auth
+	(*On)(nil),                         // 2: castellan.options.v1.On
+	(*descriptorpb.MethodOptions)(nil), // 3: google.protobuf.MethodOptions
 }
 var file_castellan_options_v1_options_proto_depIdxs = []int32{
-	1, // 0: castellan.options.v1.auth:extendee -> google.protobuf.MethodOptions
-	0, // 1: castellan.options.v1.auth:type_name -> castellan.options.v1.Auth
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	1, // [1:2] is the sub-list for extension type_name
-	0, // [0:1] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2, // 0: castellan.options.v1.Auth.on:type_name -> castellan.options.v1.On
+	0, // 1: castellan.options.v1.On.kind:type_name -> castellan.options.v1.On.Kind
+	3, // 2: castellan.options.v1.auth:extendee -> google.protobuf.MethodOptions
+	1, // 3: castellan.options.v1.auth:type_name -> castellan.options.v1.Auth
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	3, // [3:4] is the sub-list for extension type_name
+	2, // [2:3] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_castellan_options_v1_options_proto_init() }
@@ -205,13 +438,14 @@ func file_castellan_options_v1_options_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_castellan_options_v1_options_proto_rawDesc), len(file_castellan_options_v1_options_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   1,
+			NumEnums:      1,
+			NumMessages:   2,
 			NumExtensions: 1,
 			NumServices:   0,
 		},
 		GoTypes:           file_castellan_options_v1_options_proto_goTypes,
 		DependencyIndexes: file_castellan_options_v1_options_proto_depIdxs,
+		EnumInfos:         file_castellan_options_v1_options_proto_enumTypes,
 		MessageInfos:      file_castellan_options_v1_options_proto_msgTypes,
 		ExtensionInfos:    file_castellan_options_v1_options_proto_extTypes,
 	}.Build()

@@ -70,6 +70,42 @@ func (m *Auth) validate(all bool) error {
 
 	// no validation rules for Paged
 
+	// no validation rules for Authenticated
+
+	for idx, item := range m.GetOn() {
+		_, _ = idx, item
+
+		if all {
+			switch v := interface{}(item).(type) {
+			case interface{ ValidateAll() error }:
+				if err := v.ValidateAll(); err != nil {
+					errors = append(errors, AuthValidationError{
+						field:  fmt.Sprintf("On[%v]", idx),
+						reason: "embedded message failed validation",
+						cause:  err,
+					})
+				}
+			case interface{ Validate() error }:
+				if err := v.Validate(); err != nil {
+					errors = append(errors, AuthValidationError{
+						field:  fmt.Sprintf("On[%v]", idx),
+						reason: "embedded message failed validation",
+						cause:  err,
+					})
+				}
+			}
+		} else if v, ok := interface{}(item).(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return AuthValidationError{
+					field:  fmt.Sprintf("On[%v]", idx),
+					reason: "embedded message failed validation",
+					cause:  err,
+				}
+			}
+		}
+
+	}
+
 	if len(errors) > 0 {
 		return AuthMultiError(errors)
 	}
@@ -146,3 +182,111 @@ var _ interface {
 	Cause() error
 	ErrorName() string
 } = AuthValidationError{}
+
+// Validate checks the field values on On with the rules defined in the proto
+// definition for this message. If any rules are violated, the first error
+// encountered is returned, or nil if there are no violations.
+func (m *On) Validate() error {
+	return m.validate(false)
+}
+
+// ValidateAll checks the field values on On with the rules defined in the
+// proto definition for this message. If any rules are violated, the result is
+// a list of violation errors wrapped in OnMultiError, or nil if none found.
+func (m *On) ValidateAll() error {
+	return m.validate(true)
+}
+
+func (m *On) validate(all bool) error {
+	if m == nil {
+		return nil
+	}
+
+	var errors []error
+
+	// no validation rules for Kind
+
+	// no validation rules for Field
+
+	// no validation rules for Second
+
+	// no validation rules for Self
+
+	// no validation rules for Permission
+
+	if len(errors) > 0 {
+		return OnMultiError(errors)
+	}
+
+	return nil
+}
+
+// OnMultiError is an error wrapping multiple validation errors returned by
+// On.ValidateAll() if the designated constraints aren't met.
+type OnMultiError []error
+
+// Error returns a concatenation of all the error messages it wraps.
+func (m OnMultiError) Error() string {
+	msgs := make([]string, 0, len(m))
+	for _, err := range m {
+		msgs = append(msgs, err.Error())
+	}
+	return strings.Join(msgs, "; ")
+}
+
+// AllErrors returns a list of validation violation errors.
+func (m OnMultiError) AllErrors() []error { return m }
+
+// OnValidationError is the validation error returned by On.Validate if the
+// designated constraints aren't met.
+type OnValidationError struct {
+	field  string
+	reason string
+	cause  error
+	key    bool
+}
+
+// Field function returns field value.
+func (e OnValidationError) Field() string { return e.field }
+
+// Reason function returns reason value.
+func (e OnValidationError) Reason() string { return e.reason }
+
+// Cause function returns cause value.
+func (e OnValidationError) Cause() error { return e.cause }
+
+// Key function returns key value.
+func (e OnValidationError) Key() bool { return e.key }
+
+// ErrorName returns error name.
+func (e OnValidationError) ErrorName() string { return "OnValidationError" }
+
+// Error satisfies the builtin error interface
+func (e OnValidationError) Error() string {
+	cause := ""
+	if e.cause != nil {
+		cause = fmt.Sprintf(" | caused by: %v", e.cause)
+	}
+
+	key := ""
+	if e.key {
+		key = "key for "
+	}
+
+	return fmt.Sprintf(
+		"invalid %sOn.%s: %s%s",
+		key,
+		e.field,
+		e.reason,
+		cause)
+}
+
+var _ error = OnValidationError{}
+
+var _ interface {
+	Field() string
+	Reason() string
+	Key() bool
+	Cause() error
+	ErrorName() string
+} = OnValidationError{}
