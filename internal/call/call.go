@@ -1,5 +1,6 @@
 // Package call carries what the dispatcher has found out about a call to the handler that
-// serves it: who makes it, under which key it may be repeated, and which page of a list it is about.
+// serves it: who makes it, what the caller may on an instance, under which key it may be repeated,
+// and which page of a list it is about.
 //
 // It is the one thing castellan keeps in a context value. The instance is not among it:
 // that is an argument, from the wire inward (law 3 of the design).
@@ -22,6 +23,9 @@ type Call struct {
 	// ActorKey is the fingerprint of the key by which the system user was authenticated; empty for
 	// others.
 	ActorKey string
+	// Rights are those on the instance that a call of an instance's own API is about; nil for the
+	// calls of operators, whose requests name the instance.
+	Rights Rights
 	// IdempotencyKey is the caller's name for this write (decision D11), or empty.
 	IdempotencyKey string
 	// Page is where the page of a list begins that the caller asks for, as it sent it in

@@ -27,6 +27,9 @@ type UserID string
 // ProjectID names a project of an instance.
 type ProjectID string
 
+// GrantID names a grant of a project to another organization of its instance.
+type GrantID string
+
 // AppID names an application of a project.
 type AppID string
 

@@ -20,8 +20,8 @@ import (
 // The tables of the contract, section 4: the file's InternalAuthZ and SystemAuthZ, the latter
 // with what is our own.
 var (
-	// Instance holds for users of an instance.
-	Instance = mustParse(rolesTSV, "InternalAuthZ")
+	// Instance holds for users of an instance, with what is our own.
+	Instance = mustParse(rolesTSV+own, "InternalAuthZ")
 	// System holds for system users: SYSTEM_* and IAM_* roles. ORG_* and PROJECT_* roles
 	// are not in it and so grant a system user nothing.
 	System = mustParse(rolesTSV+own, "SystemAuthZ")
@@ -30,9 +30,19 @@ var (
 //go:embed roles.tsv
 var rolesTSV string
 
+// GiveAny is the permission to give others roles that have more than one's own, on what it is held on.
+// It is that of owners: of what they own they answer for all, also for what they do not do themselves,
+// such as to impersonate a user. Everybody else can give no more than they have.
+const GiveAny = "role.give_any"
+
 // own are the permissions of RPCs that the contract does not have: to look after system users
-// and to read who did what.
-const own = `SystemAuthZ	SYSTEM_OWNER	system.user.read
+// and to read who did what; and [GiveAny].
+const own = `InternalAuthZ	IAM_OWNER	role.give_any
+InternalAuthZ	ORG_OWNER	role.give_any
+InternalAuthZ	PROJECT_OWNER	role.give_any
+InternalAuthZ	PROJECT_GRANT_OWNER	role.give_any
+SystemAuthZ	IAM_OWNER	role.give_any
+SystemAuthZ	SYSTEM_OWNER	system.user.read
 SystemAuthZ	SYSTEM_OWNER	system.user.write
 SystemAuthZ	SYSTEM_OWNER	system.user.delete
 SystemAuthZ	SYSTEM_OWNER	system.audit.read

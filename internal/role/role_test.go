@@ -76,6 +76,24 @@ func TestOwnPermissions(t *testing.T) {
 	}
 }
 
+// TestOwnersGiveAny: only who owns something may give roles there that have more than its own.
+func TestOwnersGiveAny(t *testing.T) {
+	owners := []string{"IAM_OWNER", "ORG_OWNER", "PROJECT_GRANT_OWNER", "PROJECT_OWNER"}
+	for _, role := range Instance.Roles() {
+		if got := Instance.Grants(role, GiveAny); got != slices.Contains(owners, role) {
+			t.Errorf("a user who is %s: %t", role, got)
+		}
+	}
+	for _, role := range System.Roles() {
+		if got := System.Grants(role, GiveAny); got != (role == "IAM_OWNER") {
+			t.Errorf("a system user who is %s: %t", role, got)
+		}
+	}
+	if strings.Contains(rolesTSV, GiveAny) {
+		t.Error("the contract has it too")
+	}
+}
+
 func TestUnknownIsNotGranted(t *testing.T) {
 	tests := []struct{ role, permission string }{
 		{"", ""},

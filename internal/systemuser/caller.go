@@ -3,13 +3,10 @@ package systemuser
 import (
 	"fmt"
 
-	"castellan/internal/fault"
+	"castellan/internal/call"
 	"castellan/internal/ident"
 	"castellan/internal/role"
 )
-
-// errDenied is the answer to a known caller that may not.
-var errDenied = fault.New(fault.PermissionDenied, "AUTH-5mWD2", "No matching permissions found")
 
 // MemberType is what a membership is of.
 type MemberType uint8
@@ -96,7 +93,7 @@ func (c Caller) May(permission string, scope Scope) error {
 			}
 		}
 	}
-	return errDenied.WithCause(fmt.Errorf("system user %q has no %s for instance %q, organization %q",
+	return call.Denied.WithCause(fmt.Errorf("system user %q has no %s for instance %q, organization %q",
 		c.Name, permission, scope.Instance, scope.Org))
 }
 
@@ -112,3 +109,34 @@ func (m *Membership) covers(scope Scope) bool {
 		return false
 	}
 }
+
+// On returns what the caller may on an instance, as role.System says, for a call that is about an
+// organization of it, if any: one that was found there. Memberships of the system and of the instance
+// reach all of it, one of the organization what lies in that.
+func (c Caller) On(instance ident.InstanceID, org ident.OrgID) call.Rights {
+	return rights{caller: c, instance: instance, org: org}
+}
+
+// rights implements call.Rights.
+type rights struct {
+	caller   Caller
+	instance ident.InstanceID
+	org      ident.OrgID
+}
+
+// Reach implements call.Rights.
+func (r rights) Reach(permission string) (to call.Reach) {
+	if r.caller.May(permission, Scope{Instance: r.instance}) == nil {
+		return call.Reach{Instance: true}
+	}
+	if r.org != "" && r.caller.May(permission, Scope{Org: r.org}) == nil {
+		return call.Reach{Orgs: []ident.OrgID{r.org}}
+	}
+	return to
+}
+
+// User implements call.Rights: a system user is no user of the instance.
+func (rights) User() ident.UserID { return "" }
+
+// Org implements call.Rights.
+func (r rights) Org() ident.OrgID { return r.org }
