@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/maypok86/otter/v2"
 
@@ -13,17 +14,13 @@ import (
 	"castellan/internal/ident"
 	"castellan/internal/member"
 	"castellan/internal/quota"
-	"castellan/internal/role"
 	"castellan/internal/store"
 	"castellan/internal/user"
 	"castellan/internal/vault"
 )
 
-// The answers to callers who may not.
-var (
-	errToken  = fault.New(fault.Unauthenticated, "AUTH-7fs1e", "Errors.Token.Invalid")
-	errDenied = fault.New(fault.PermissionDenied, "AUTH-5mWD2", "No matching permissions found")
-)
+// errToken is the answer to whoever has no token that is of use.
+var errToken = fault.New(fault.Unauthenticated, "AUTH-7fs1e", "Errors.Token.Invalid")
 
 // The answers of an instance that may not be used. The System API stays usable.
 var (
@@ -51,35 +48,6 @@ func (i Instance) Usable() error {
 		return Blocked
 	}
 	return nil
-}
-
-// User is a user of an instance who has shown a token.
-type User struct {
-	ID ident.UserID
-	// Instance is the one whose user it is.
-	Instance Instance
-	// Roles are those of its membership of the instance. What it holds on organizations of the
-	// instance is not among them.
-	Roles []string
-}
-
-// instanceRole begins the names of the roles that count on an instance. The table of roles has others,
-// SYSTEM_OWNER among them, which no membership of an instance can give.
-const instanceRole = "IAM_"
-
-// May returns nil when the user is a member of the instance a call is about with an IAM_* role that
-// grants permission, and otherwise a fault of kind PermissionDenied (AUTH-5mWD2), the same whether
-// there is such an instance or not.
-func (u User) May(permission string, about ident.InstanceID) error {
-	if about != "" && about == u.Instance.ID {
-		for _, name := range u.Roles {
-			if strings.HasPrefix(name, instanceRole) && role.Instance.Grants(name, permission) {
-				return nil
-			}
-		}
-	}
-	return errDenied.WithCause(fmt.Errorf("user %s of instance %s has no %s for instance %.200q",
-		u.ID, u.Instance.ID, permission, about))
 }
 
 // Limits of what strangers can make a node do.
@@ -176,16 +144,17 @@ func scanInstance(row store.Scanner) (i Instance, err error) {
 	return i, nil
 }
 
-// tokenSQL reads a token with its user and the roles that the user holds on the instance itself.
-const tokenSQL = `SELECT t.user_id, t.expires_at, u.state, m.roles
+// tokenSQL reads a token with its user, the state of that one's organization, and all its memberships:
+// a row for each, or one without.
+const tokenSQL = `SELECT t.user_id, t.expires_at, u.state, u.org_id, o.state, m.scope, m.scope_id, m.roles
  FROM personal_access_tokens t
  JOIN users u ON u.instance_id = t.instance_id AND u.user_id = t.user_id
+ JOIN orgs o ON o.instance_id = u.instance_id AND o.org_id = u.org_id
  LEFT JOIN members m ON m.instance_id = t.instance_id AND m.user_id = t.user_id
-  AND m.scope = $3 AND m.scope_id = t.instance_id
  WHERE t.instance_id = $1 AND t.token_hash = $2`
 
 // ByToken returns the user whose token is sent to a host: one of the instance the host leads to, who
-// is active, with a token that has not expired. Otherwise it returns a fault of kind Unauthenticated
+// is active and of an active organization, with a token that has not expired. Otherwise it returns a fault of kind Unauthenticated
 // (AUTH-7fs1e), whose hidden cause names the reason; the errors of store.DB; and that of ctx when it
 // ends while a token that has proved nothing waits. The look-up is by the hash of 256 random bits, so
 // what its time tells is of no use.
@@ -219,34 +188,54 @@ func (d *Directory) byHash(ctx context.Context, host string, hash []byte) (User,
 	if err != nil {
 		return User{}, err
 	}
-	found, err := store.One(ctx, d.config.DB, scanToken, tokenSQL, at.ID, hash, member.Instance)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return User{}, errToken.WithCause(fmt.Errorf("instance %s has no such token", at.ID))
-	case err != nil:
+	rows, err := store.All(ctx, d.config.DB, scanToken, tokenSQL, at.ID, hash)
+	if err != nil {
 		return User{}, fmt.Errorf("find a token of instance %s: %w", at.ID, err)
-	case store.Micros(d.config.Clock.Now()) >= found.expires:
-		return User{}, errToken.WithCause(fmt.Errorf("the token of user %s has expired", found.user))
-	case found.state != user.Active:
-		return User{}, errToken.WithCause(fmt.Errorf("user %s is %s", found.user, found.state))
 	}
-	return User{ID: found.user, Instance: at, Roles: found.roles}, nil
+	if len(rows) == 0 {
+		return User{}, errToken.WithCause(fmt.Errorf("instance %s has no such token", at.ID))
+	}
+	if err := rows[0].live(d.config.Clock.Now()); err != nil {
+		return User{}, errToken.WithCause(err)
+	}
+	who := User{ID: rows[0].user, Instance: at, ResourceOwner: rows[0].org}
+	for _, row := range rows {
+		if row.scope != nil {
+			who.Memberships = append(who.Memberships, Membership{
+				Scope: member.Scope(*row.scope), ID: *row.scopeID, Roles: strings.Fields(*row.roles),
+			})
+		}
+	}
+	return who, nil
 }
 
-// shown is a token as its row has it.
+// orgActive is the state, in the column of that name, of an organization whose users may act.
+const orgActive = "active"
+
+// shown is one row of tokenSQL.
 type shown struct {
-	user    ident.UserID
-	expires int64 // microseconds
-	state   string
-	roles   []string
+	user                  ident.UserID
+	expires               int64 // microseconds
+	state, orgState       string
+	org                   ident.OrgID
+	scope, scopeID, roles *string // of one membership
+}
+
+// live returns nil, or why the token is of no use.
+func (s *shown) live(now time.Time) error {
+	switch {
+	case store.Micros(now) >= s.expires:
+		return fmt.Errorf("the token of user %s has expired", s.user)
+	case s.state != user.Active:
+		return fmt.Errorf("user %s is %s", s.user, s.state)
+	case s.orgState != orgActive:
+		return fmt.Errorf("organization %s of user %s is %s", s.org, s.user, s.orgState)
+	}
+	return nil
 }
 
 // scanToken reads one row of tokenSQL.
 func scanToken(row store.Scanner) (s shown, err error) {
-	var roles *string
-	err = row.Scan(&s.user, &s.expires, &s.state, &roles)
-	if roles != nil {
-		s.roles = strings.Fields(*roles)
-	}
+	err = row.Scan(&s.user, &s.expires, &s.state, &s.org, &s.orgState, &s.scope, &s.scopeID, &s.roles)
 	return s, err
 }

@@ -10,12 +10,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"castellan/internal/call"
 	"castellan/internal/eventlog"
 	"castellan/internal/expiry"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/instance"
 	"castellan/internal/member"
+	"castellan/internal/org"
 	"castellan/internal/pat"
 	"castellan/internal/quota"
 	"castellan/internal/store"
@@ -47,7 +49,7 @@ func newFixture(t testing.TB, db store.DB) *fixture {
 	t.Helper()
 	f := &fixture{TB: t, db: db, clock: ident.NewManualClock(start), tokens: make(map[string]vault.Token)}
 	keys := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
-	f.log = eventlog.New(db, keys, f.clock, instance.Noun, user.Noun, pat.Noun, member.Noun, quota.Noun)
+	f.log = eventlog.New(db, keys, f.clock, instance.Noun, org.Noun, user.Noun, pat.Noun, member.Noun, quota.Noun)
 	f.dir = NewDirectory(Config{DB: db, Clock: f.clock, ExternalDomain: "id.example", Secure: true})
 	f.instance("A", "a.example", "ada")
 	f.instance("B", "b.example", "bob")
@@ -81,7 +83,18 @@ func (f *fixture) instance(id ident.InstanceID, domain, owner string) {
 			instance.Added{Name: string(id), Defaults: 1}, instance.DomainAdded{Domain: domain}, instance.DomainPrimarySet{Domain: domain})
 		return err
 	})
+	f.org(id, "7", "home."+domain)
 	f.user(id, owner, expiry.Never, member.Add{Roles: []string{"IAM_OWNER_VIEWER", "IAM_OWNER"}})
+}
+
+// org adds an organization with a verified domain.
+func (f *fixture) org(id ident.InstanceID, name, domain string) {
+	f.Helper()
+	f.write(id, func(ctx context.Context, w *eventlog.Writer) error {
+		_, err := eventlog.Begin(ctx, w, org.Noun, eventlog.Origin{ID: name, Owner: name},
+			org.Added{Name: name}, org.DomainAdded{Domain: domain}, org.DomainVerified{Domain: domain})
+		return err
+	})
 }
 
 // user adds a user with a token and a membership; none when it has no roles.
@@ -258,6 +271,10 @@ func TestTokens(t *testing.T) {
 		f.exec(`DELETE FROM users WHERE user_id = 'gone'`)
 		f.user("A", "idle", expiry.Never, member.Add{Roles: []string{"IAM_OWNER"}})
 		f.exec(`UPDATE users SET state = 'inactive' WHERE user_id = 'idle'`)
+		f.user("A", "lost", expiry.Never, member.Add{Roles: []string{"IAM_OWNER"}})
+		f.org("A", "8", "lost.example")
+		f.exec(`UPDATE users SET org_id = '8' WHERE user_id = 'lost'`)
+		f.exec(`UPDATE orgs SET state = 'inactive' WHERE org_id = '8'`)
 
 		for name, c := range map[string]struct {
 			host  string
@@ -266,6 +283,7 @@ func TestTokens(t *testing.T) {
 			"expired":                {"a.example", f.tokens["late"]},
 			"removed user":           {"a.example", f.tokens["gone"]},
 			"inactive user":          {"a.example", f.tokens["idle"]},
+			"inactive organization":  {"a.example", f.tokens["lost"]},
 			"of another instance":    {"a.example", f.tokens["bob"]},
 			"at another instance":    {"b.example", f.tokens["ada"]},
 			"at an unknown host":     {"c.example", f.tokens["ada"]},
@@ -313,7 +331,7 @@ func TestWhatUsersMay(t *testing.T) {
 			if c.may && err != nil {
 				f.Errorf("%s, %s of %q: %v", c.name, c.permission, c.about, err)
 			}
-			if !c.may && (!errors.Is(err, errDenied) || fault.Of(err).Public() != "No matching permissions found (AUTH-5mWD2)") {
+			if !c.may && (!errors.Is(err, call.Denied) || fault.Of(err).Public() != "No matching permissions found (AUTH-5mWD2)") {
 				f.Errorf("%s, %s of %q: %v", c.name, c.permission, c.about, err)
 			}
 		}
@@ -321,7 +339,7 @@ func TestWhatUsersMay(t *testing.T) {
 		f.exec(`DELETE FROM members WHERE user_id = 'ada'`)
 		who, err := f.dir.ByToken(f.Context(), "a.example", f.tokens["ada"])
 		f.must(err)
-		if err := who.May("iam.read", "A"); !errors.Is(err, errDenied) {
+		if err := who.May("iam.read", "A"); !errors.Is(err, call.Denied) {
 			f.Errorf("no member any more: %v", err)
 		}
 	})

@@ -10,8 +10,10 @@ type Scope string
 
 // The scopes of memberships.
 const (
-	Instance Scope = "instance"
-	Org      Scope = "org"
+	Instance     Scope = "instance"
+	Org          Scope = "org"
+	Project      Scope = "project"
+	ProjectGrant Scope = "project_grant"
 )
 
 // The roles of an instance's first owner (contract section 1.4).

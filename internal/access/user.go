@@ -1,0 +1,110 @@
+package access
+
+import (
+	"fmt"
+	"strings"
+
+	"castellan/internal/call"
+	"castellan/internal/ident"
+	"castellan/internal/member"
+	"castellan/internal/role"
+)
+
+// User is a user of an instance who has shown a token. It implements call.Rights.
+type User struct {
+	ID ident.UserID
+	// Instance is the one whose user it is.
+	Instance Instance
+	// ResourceOwner is the organization it belongs to.
+	ResourceOwner ident.OrgID
+	// Memberships are all it has in its instance.
+	Memberships []Membership
+	// org is the organization that a call of it is for; empty: its own.
+	org ident.OrgID
+}
+
+var _ call.Rights = User{}
+
+// Membership is the roles that a user holds on something.
+type Membership struct {
+	Scope member.Scope
+	// ID is that of what Scope says.
+	ID    string
+	Roles []string
+}
+
+// countOn are the beginnings of the names of the roles that count in a scope. The table of roles has
+// others, SYSTEM_OWNER among them, which no membership can give.
+var countOn = map[member.Scope]string{
+	member.Instance: "IAM_", member.Org: "ORG_", member.Project: "PROJECT_", member.ProjectGrant: grantRole,
+}
+
+// grantRole begins the names of the roles on a grant of a project, which count on no project.
+const grantRole = "PROJECT_GRANT_"
+
+// grants reports whether one of the roles that count grants a permission.
+func (m *Membership) grants(permission string) bool {
+	prefix, known := countOn[m.Scope]
+	if !known {
+		return false
+	}
+	for _, name := range m.Roles {
+		if m.Scope == member.Project && strings.HasPrefix(name, grantRole) {
+			continue
+		}
+		if strings.HasPrefix(name, prefix) && role.Instance.Grants(name, permission) {
+			return true
+		}
+	}
+	return false
+}
+
+// Reach implements call.Rights.
+func (u User) Reach(permission string) call.Reach {
+	reach := call.Reach{Self: u.ID}
+	for i := range u.Memberships {
+		m := &u.Memberships[i]
+		if !m.grants(permission) {
+			continue
+		}
+		switch m.Scope {
+		case member.Instance:
+			reach.Instance = reach.Instance || m.ID == string(u.Instance.ID)
+		case member.Org:
+			reach.Orgs = append(reach.Orgs, ident.OrgID(m.ID))
+		case member.Project:
+			reach.Projects = append(reach.Projects, ident.ProjectID(m.ID))
+		case member.ProjectGrant:
+			reach.Grants = append(reach.Grants, ident.GrantID(m.ID))
+		}
+	}
+	return reach
+}
+
+// User implements call.Rights.
+func (u User) User() ident.UserID { return u.ID }
+
+// Org implements call.Rights.
+func (u User) Org() ident.OrgID {
+	if u.org != "" {
+		return u.org
+	}
+	return u.ResourceOwner
+}
+
+// For returns the user as the caller of a call for an organization of its instance, which is there.
+func (u User) For(org ident.OrgID) User {
+	u.org = org
+	return u
+}
+
+// May returns nil when the user is a member of the instance a call is about with an IAM_* role that
+// grants permission, and otherwise a fault of kind PermissionDenied (AUTH-5mWD2), the same whether
+// there is such an instance or not.
+func (u User) May(permission string, about ident.InstanceID) error {
+	if about != "" && about == u.Instance.ID && u.Reach(permission).Instance {
+		return nil
+	}
+	return call.Denied.WithCause(fmt.Errorf("user %s of instance %s has no %s for instance %.200q",
+		u.ID, u.Instance.ID, permission, about))
+}
