@@ -11,6 +11,7 @@ import (
 	"castellan/internal/access"
 	"castellan/internal/api/transport"
 	"castellan/internal/audit"
+	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/systemuser"
@@ -23,6 +24,8 @@ type visit struct {
 	about ident.InstanceID
 	// at is the instance that was found by host, for a user or for the call; nil when none was.
 	at *access.Instance
+	// rights are those of the caller on the instance of the host; nil for a call that is not hosted.
+	rights call.Rights
 	// exhausted is set when the caller is told that the instance is blocked, or its quota exhausted.
 	exhausted bool
 	// slot is the place in the audit log of a call whose handler runs.
@@ -34,6 +37,9 @@ type visit struct {
 // down. That comes last, so that nobody holds a place in the audit log who may not, or who is slow to
 // send a request.
 func (d *Dispatcher) check(ctx context.Context, c *transport.Call, v *visit, request proto.Message) error {
+	if v.policy.hosted() {
+		return d.checkHosted(ctx, v, request)
+	}
 	if v.policy.permission == "" {
 		return errUndeclared
 	}

@@ -19,6 +19,7 @@ import (
 	"castellan/internal/api/transport"
 	"castellan/internal/audit"
 	"castellan/internal/call"
+	"castellan/internal/eventlog"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/quota"
@@ -42,6 +43,11 @@ type Directory interface {
 	// ByToken returns the user of the instance of a host who has a token. It returns a fault of kind
 	// Unauthenticated when there is none.
 	ByToken(ctx context.Context, host string, token vault.Token) (access.User, error)
+	// FindOrg returns the organization of an instance that an id or a verified domain stands for. It
+	// returns a fault of kind PermissionDenied when there is none.
+	FindOrg(ctx context.Context, at ident.InstanceID, name string) (ident.OrgID, error)
+	// Owner tells where a thing lies. It returns access.Missing of its kind when it is not there.
+	Owner(ctx context.Context, at ident.InstanceID, t access.Thing) (access.Owner, error)
 }
 
 // Meter counts what instances use of their quotas.
@@ -124,8 +130,14 @@ func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run
 	if err != nil {
 		return nil, err
 	}
+	if v.policy.hosted() {
+		if ctx, err = d.enter(ctx, c, v); err != nil {
+			return nil, err
+		}
+	}
 	ctx = call.With(ctx, call.Call{
-		Actor: v.actor(), ActorSequence: v.system.Sequence, ActorKey: v.system.Key, IdempotencyKey: key, Page: page, Answer: c.ResponseHeader,
+		Actor: v.actor(), ActorSequence: v.system.Sequence, ActorKey: v.system.Key, Rights: v.rights,
+		IdempotencyKey: key, Page: page, Answer: c.ResponseHeader,
 	})
 	return run(ctx, func(ctx context.Context, request proto.Message) error { return d.check(ctx, c, v, request) })
 }
@@ -142,6 +154,8 @@ func translate(err error) error {
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
+	case errors.Is(err, eventlog.ErrNoInstance): // it was removed while the call was under way
+		return fault.Plain(fault.NotFound, "Instance not found").WithCause(err)
 	case errors.Is(err, store.ErrUnavailable):
 		return fault.Plain(fault.Unavailable, "the database is not available; try again").WithCause(err)
 	case errors.Is(err, store.ErrSerialization), errors.As(err, &conflict):

@@ -8,12 +8,20 @@
 //  3. refuse what is about an instance that is stopped or blocked, by its users or by host. System
 //     users who name an instance, and the System API, are never refused for that;
 //  4. authorise; of a system user this comes before 3, which would tell it of instances that are not
-//     its own;
+//     its own. An RPC of an instance's own API says on what of the instance its permission is needed:
+//     whoever holds it on nothing is refused here;
 //  5. count calls of users of the instance, and refuse them when its quota is exhausted;
-//  6. validate;
+//  6. validate. Then whoever holds the permission, but not on what the request names, is told that
+//     there is no such thing, as for one that is not there;
 //  7. take a place in the audit log for what it will hold; then the handler runs;
 //  8. account for the outcome, and write it to the audit log. What was refused before it had a
 //     place waits for none.
+//
+// The calls of an instance's own API (RPCs that declare instance_permission or authenticated, and no
+// permission) are about the instance of the host, and their requests do not name it. It reaches the
+// handler as an argument all the same, see package bind. Where what they name lies is found by one read
+// of access, and none when the caller holds the permission on the whole instance, or names itself; an
+// organization that a request leaves out is the one of the header x-zitadel-orgid, else the caller's.
 //
 // It owns the order and the translation of store errors into faults. It does not know how
 // a call comes in or how an answer is written (transport, which calls it), who a system user is and

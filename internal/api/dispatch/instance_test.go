@@ -20,6 +20,7 @@ import (
 	"castellan/internal/api/transport"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
+	"castellan/internal/member"
 	"castellan/internal/quota"
 	"castellan/internal/systemuser"
 	"castellan/internal/vault"
@@ -43,8 +44,13 @@ var instances = map[string]access.Instance{
 // that do not say otherwise.
 type directory struct {
 	roles []string
-	asked int // how often it was asked for a host alone
-	fails error
+	// more memberships of the user, and what the instances have, by what names it.
+	more   []access.Membership
+	orgs   map[string]ident.OrgID
+	owners map[access.Thing]access.Owner
+	found  int // how often it was asked for an organization or an owner
+	asked  int // how often it was asked for a host alone
+	fails  error
 }
 
 var (
@@ -72,7 +78,28 @@ func (d *directory) ByToken(_ context.Context, host string, token vault.Token) (
 	case !ok || token != goodToken:
 		return access.User{}, fault.New(fault.Unauthenticated, "AUTH-7fs1e", "Errors.Token.Invalid")
 	}
-	return access.User{ID: "user of " + ident.UserID(i.ID), Instance: i, Roles: d.roles}, nil
+	return access.User{
+		ID: "user of " + ident.UserID(i.ID), Instance: i, ResourceOwner: "home",
+		Memberships: append([]access.Membership{{Scope: member.Instance, ID: string(i.ID), Roles: d.roles}}, d.more...),
+	}, nil
+}
+
+func (d *directory) FindOrg(_ context.Context, _ ident.InstanceID, name string) (ident.OrgID, error) {
+	d.found++
+	id, ok := d.orgs[name]
+	if !ok {
+		return "", fault.New(fault.PermissionDenied, "AUTH-Bs7Ds", "Organisation doesn't exist")
+	}
+	return id, d.fails
+}
+
+func (d *directory) Owner(_ context.Context, _ ident.InstanceID, t access.Thing) (access.Owner, error) {
+	d.found++
+	o, ok := d.owners[t]
+	if !ok {
+		return o, access.Missing(t.Kind)
+	}
+	return o, d.fails
 }
 
 // meter counts, and refuses those whose quota is empty.
