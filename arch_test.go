@@ -36,6 +36,7 @@ var rings = []struct {
 		"internal/project", "internal/app", "internal/member", "internal/systemuser",
 		"internal/quota", "internal/limit", "internal/feature", "internal/policy",
 		"internal/delivery",
+		"internal/session", "internal/spent",
 		"internal/audit",
 		"internal/webkey",
 	}},

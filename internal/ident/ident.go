@@ -33,8 +33,11 @@ type GrantID string
 // AppID names an application of a project.
 type AppID string
 
-// TokenID names a personal access token.
+// TokenID names a personal access token, or a token of a session.
 type TokenID string
+
+// SessionID names an OIDC session: what the tokens that were given out one after the other belong to.
+type SessionID string
 
 // KeyID names a machine key.
 type KeyID string

@@ -32,6 +32,8 @@ import (
 	"castellan/internal/project"
 	"castellan/internal/provision"
 	"castellan/internal/quota"
+	"castellan/internal/session"
+	"castellan/internal/spent"
 	"castellan/internal/systemuser"
 	"castellan/internal/usage"
 	"castellan/internal/user"
@@ -52,6 +54,7 @@ func Nouns() []eventlog.Kind {
 		quota.Noun, limit.Noun, feature.Noun, delivery.Noun, systemuser.Noun,
 		policy.Noun,
 		webkey.Noun,
+		session.Noun,
 	}
 }
 
@@ -61,10 +64,12 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	s.events = eventlog.New(s.db, keyring, clock, Nouns()...)
-	s.events.Aside(quota.Side)
+	s.events.Aside(quota.Side, spent.Side)
 	s.ids = ident.NewSource(idgrant.New(s.db), clock)
 	s.meter = usage.New(usage.Config{DB: s.db, Log: s.events, Clock: clock, IDs: s.ids})
 	s.once = once.NewBook(keyring, clock)
+	s.spent = &spent.Book{DB: s.db, Clock: clock}
+	s.sessions = &session.Service{DB: s.db, Log: s.events, Clock: clock, IDs: s.ids, Bearers: keyring.Bearers()}
 	s.keys = newKeyPool(s.cfg.KeyPoolSize, s.busy(), metrics)
 	issuer := systemuser.Issuer(s.cfg.ExternalSecure, s.cfg.ExternalDomain, s.cfg.ExternalPort)
 	if s.users, err = systemuser.NewRegistry(s.cfg.SystemUsers, issuer, clock); err != nil {

@@ -15,6 +15,8 @@ import (
 	"castellan/internal/eventlog"
 	"castellan/internal/ident"
 	"castellan/internal/once"
+	"castellan/internal/session"
+	"castellan/internal/spent"
 	"castellan/internal/store"
 	"castellan/internal/systemuser"
 	"castellan/internal/usage"
@@ -32,6 +34,8 @@ type Server struct {
 	users    *systemuser.Registry
 	sysusers *systemuser.Service
 	once     *once.Book
+	sessions *session.Service
+	spent    *spent.Book
 	audit    *audit.Log
 	keys     *vault.KeyPool
 	sender   *delivery.Worker

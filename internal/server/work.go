@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// sweepInterval is how often answers past their window are forgotten, and entries of the audit log.
+	// sweepInterval is how often it is forgotten what is of no use any more, see sweep, and entries of the
+	// audit log.
 	sweepInterval = 10 * time.Minute
 	// reclaimInterval is how often a node looks for what other nodes, or it itself before it was
 	// restarted, have not reclaimed of removed instances.
@@ -64,9 +65,7 @@ func (s *Server) work(ctx context.Context) {
 				debug.FreeOSMemory()
 			}
 		case <-sweep.C:
-			if err := s.once.Sweep(ctx, s.db); err != nil && !errors.Is(err, context.Canceled) {
-				s.log.Warn("kept answers were not swept; trying again later", "error", err)
-			}
+			s.sweep(ctx)
 			s.sweepAudit(ctx)
 		}
 	}
@@ -81,5 +80,19 @@ func (s *Server) busy() func() bool {
 		busy := served != seen
 		seen = served
 		return busy
+	}
+}
+
+// sweep forgets what is of no use any more: answers past their window, sessions whose tokens have
+// expired, ids of assertions and proofs that are too old.
+func (s *Server) sweep(ctx context.Context) {
+	for what, sweep := range map[string]func(context.Context) error{
+		"kept answers": func(ctx context.Context) error { return s.once.Sweep(ctx, s.db) },
+		"sessions":     s.sessions.Sweep,
+		"spent ids":    s.spent.Sweep,
+	} {
+		if err := sweep(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.Warn(what+" were not swept; trying again later", "error", err)
+		}
 	}
 }

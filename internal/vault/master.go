@@ -28,6 +28,7 @@ type MasterKey struct {
 	sealer
 	id        [masterIDSize]byte
 	positions [KeySize]byte // the key of Positions
+	bearers   [KeySize]byte // the key of Bearers
 }
 
 // masterIDSize is the length of a master key's id, which is stored beside what it sealed so
@@ -37,7 +38,7 @@ const masterIDSize = 8
 // NewMasterKey returns the master key of the given bytes. random makes nonces; nil is the
 // system's source.
 func NewMasterKey(key [KeySize]byte, random io.Reader) *MasterKey {
-	m := &MasterKey{sealer: newSealer(&key, random), positions: positionKey(&key)}
+	m := &MasterKey{sealer: newSealer(&key, random), positions: positionKey(&key), bearers: bearerKey(&key)}
 	mac := hmac.New(sha256.New, key[:])
 	mac.Write([]byte("castellan master key id"))
 	copy(m.id[:], mac.Sum(nil))
