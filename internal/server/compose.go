@@ -83,10 +83,14 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 	if s.audit, err = newAudit(s.cfg, s.db, clock, s.log, metrics); err != nil {
 		return err
 	}
-	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(clock, metrics)})
+	s.hosts = access.NewDirectory(access.Config{
+		DB: s.db, Clock: clock, ExternalDomain: s.cfg.ExternalDomain, Secure: s.cfg.ExternalSecure,
+	})
+	s.webkeys = s.webKeyService()
+	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(metrics)})
 	s.serve(calls, keyring, deliveries, clock, version)
 	s.http = &http.Server{
-		Handler:           s.routes(calls, metrics),
+		Handler:           s.routes(calls, s.provider(keyring), metrics),
 		Protocols:         protocols(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -107,12 +111,10 @@ func newKeyPool(size int, busy func() bool, metrics prometheus.Registerer) *vaul
 }
 
 // dispatcher is what every call goes through.
-func (s *Server) dispatcher(clock ident.Clock, metrics prometheus.Registerer) *dispatch.Dispatcher {
+func (s *Server) dispatcher(metrics prometheus.Registerer) *dispatch.Dispatcher {
 	return &dispatch.Dispatcher{
-		Users: s.users,
-		Directory: access.NewDirectory(access.Config{
-			DB: s.db, Clock: clock, ExternalDomain: s.cfg.ExternalDomain, Secure: s.cfg.ExternalSecure,
-		}),
+		Users:          s.users,
+		Directory:      s.hosts,
 		Meter:          s.meter,
 		Audit:          s.audit,
 		AuditReads:     s.cfg.AuditReads,

@@ -11,12 +11,13 @@ import (
 
 	"castellan/internal/api/openapi"
 	"castellan/internal/api/transport"
+	"castellan/internal/oidc"
 )
 
-// routes are all paths of the port. What is no probe or document is a call, and is not shown to
+// routes are all paths of the port. What is no probe, document or endpoint of an issuer is a call, and is not shown to
 // a ServeMux, which answers paths that are not clean with redirects: a call would be repeated, and
 // an unknown path would not be 404 (contract section 3.1).
-func (s *Server) routes(calls *transport.Registrar, metrics *prometheus.Registry) http.Handler {
+func (s *Server) routes(calls *transport.Registrar, provider *oidc.Provider, metrics *prometheus.Registry) http.Handler {
 	probes := map[string]http.Handler{
 		"/debug/healthz": http.HandlerFunc(healthz),
 		"/debug/ready":   http.HandlerFunc(s.ready),
@@ -24,11 +25,15 @@ func (s *Server) routes(calls *transport.Registrar, metrics *prometheus.Registry
 	}
 	documents := openapi.Handler()
 	served := s.counted(seedPaths(calls.Handler()))
+	issuers, ofIssuers := provider.Handler()
+	issuers = s.counted(issuers)
 	return s.bounded(calls.Streams, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		probe := probes[r.URL.Path]
 		switch {
 		case probe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			probe.ServeHTTP(w, r)
+		case ofIssuers(r.URL.Path):
+			issuers.ServeHTTP(w, r)
 		case r.URL.Path == "/openapi" || strings.HasPrefix(r.URL.Path, "/openapi/"):
 			documents.ServeHTTP(w, r)
 		default:

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"castellan/internal/access"
 	"castellan/internal/api/health"
 	"castellan/internal/audit"
 	"castellan/internal/delivery"
@@ -21,6 +22,7 @@ import (
 	"castellan/internal/systemuser"
 	"castellan/internal/usage"
 	"castellan/internal/vault"
+	"castellan/internal/webkey"
 )
 
 // Server is one node.
@@ -38,6 +40,8 @@ type Server struct {
 	spent    *spent.Book
 	audit    *audit.Log
 	keys     *vault.KeyPool
+	webkeys  *webkey.Service
+	hosts    *access.Directory
 	sender   *delivery.Worker
 	sent     chan struct{} // closed when sender has ended
 	health   *health.Service

@@ -64,7 +64,7 @@ func TestOthersVerifyWhatIsSigned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		jws, err := jose.ParseSigned(compact, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(a)})
+		jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(a)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func BenchmarkJose(b *testing.B) {
 	})
 	b.Run("verify", func(b *testing.B) {
 		bench(b, func(s *Signer, t string) {
-			jws, err := jose.ParseSigned(t, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.algorithm)})
+			jws, err := jose.ParseSignedCompact(t, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.algorithm)})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,0 +1,38 @@
+package server
+
+import (
+	"context"
+	"crypto/rsa"
+
+	"castellan/internal/instance"
+	"castellan/internal/oidc"
+	"castellan/internal/signing"
+	"castellan/internal/vault"
+	"castellan/internal/webkey"
+)
+
+// webKeyService makes the keys with which instances sign. RSA keys of the usual length are made ahead;
+// those of others are made when asked for, no more at once than there are processors.
+func (s *Server) webKeyService() *webkey.Service {
+	pools := map[int]*vault.KeyPool{webkey.First.Bits: s.keys}
+	for _, bits := range []int{3072, 4096} {
+		pools[bits] = vault.NewKeyPool(vault.KeyPoolConfig{Bits: bits})
+	}
+	return &webkey.Service{
+		DB:   s.db,
+		Log:  s.events,
+		IDs:  s.ids,
+		RSA:  func(ctx context.Context, bits int) (*rsa.PrivateKey, error) { return pools[bits].Take(ctx) },
+		Hold: (&instance.Service{DB: s.db, Log: s.events}).Hold,
+	}
+}
+
+// provider is the issuers of all instances.
+func (s *Server) provider(keyring *vault.Keyring) *oidc.Provider {
+	return &oidc.Provider{
+		Directory: s.hosts,
+		Keys:      signing.New(signing.Config{DB: s.db, Sealers: keyring, Web: s.webkeys}),
+		Secure:    s.cfg.ExternalSecure,
+		Logger:    s.log,
+	}
+}
