@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"castellan/internal/app"
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
@@ -65,6 +66,8 @@ var ownerSQL = map[Kind]string{
 	UserKind:  `SELECT org_id, '', '', '' FROM users WHERE instance_id = $1 AND user_id = $2`,
 	Project:   `SELECT org_id, '', project_id, '' FROM projects WHERE instance_id = $1 AND project_id = $2`,
 	App:       `SELECT org_id, '', project_id, '' FROM apps WHERE instance_id = $1 AND app_id = $2`,
+	AppKey: `SELECT a.org_id, '', a.project_id, '' FROM app_keys k
+ JOIN apps a ON a.instance_id = k.instance_id AND a.app_id = k.app_id WHERE k.instance_id = $1 AND k.key_id = $2`,
 }
 
 // missing are the answers when there is no such thing.
@@ -75,8 +78,8 @@ var missing = map[Kind]*fault.Error{
 	Project:        fault.New(fault.NotFound, "QUERY-fk2fs", "Errors.Project.NotFound"),
 	ProjectGrant:   fault.New(fault.NotFound, "PROJECT-D8JxR", "Errors.Project.Grant.NotFound"),
 	GrantedProject: fault.New(fault.NotFound, "PROJECT-D8JxR", "Errors.Project.Grant.NotFound"),
-	App:            fault.New(fault.NotFound, "QUERY-8cjj8ao6yY", "Errors.App.NotFound"),
-	AppKey:         fault.New(fault.NotFound, "QUERY-Tha6f", "Errors.AuthNKey.NotFound"),
+	App:            app.NotFound,
+	AppKey:         app.KeyNotFound,
 	Authorization:  fault.New(fault.NotFound, "QUERY-wIPkA", "Errors.UserGrant.NotFound"),
 }
 

@@ -21,6 +21,7 @@ var things = map[Thing]Owner{
 	{Kind: UserKind, ID: "ada"}:             {Org: "7"},
 	{Kind: Project, ID: "p"}:                {Org: "7", Project: "p"},
 	{Kind: App, ID: "app"}:                  {Org: "7", Project: "p"},
+	{Kind: AppKey, ID: "key"}:               {Org: "7", Project: "p"},
 }
 
 // things makes what the tests ask for, in instance A.
@@ -30,6 +31,8 @@ func (f *fixture) things() {
  VALUES ('A', 'p', '7', 'p', 'active', 1, 1, 1)`)
 	f.exec(`INSERT INTO apps (instance_id, app_id, org_id, project_id, name, kind, client_id, auth_method, is_console, dev_mode,
  sequence, created_at, changed_at) VALUES ('A', 'app', '7', 'p', 'app', 'api', 'c', 'basic', FALSE, FALSE, 1, 1, 1)`)
+	f.exec(`INSERT INTO app_keys (instance_id, key_id, app_id, org_id, public_key, expires_at, sequence, created_at, changed_at)
+ VALUES ('A', 'key', 'app', '7', $1, 1, 1, 1, 1)`, []byte("key"))
 }
 
 func TestWhereThingsLie(t *testing.T) {

@@ -12,36 +12,62 @@ type Kind string
 const (
 	API  Kind = "api"
 	OIDC Kind = "oidc"
+	SAML Kind = "saml"
 )
 
-// AuthMethod is how an application authenticates (RFC 8414, token_endpoint_auth_method).
-type AuthMethod string
+// Status is whether an application may be used.
+type Status string
 
-// The methods of the applications every instance starts with.
+// The states of an application that exists.
 const (
-	PrivateKeyJWT AuthMethod = "private_key_jwt"
-	None          AuthMethod = "none" // a public client; PKCE instead of a secret
+	Active   Status = "active"
+	Inactive Status = "inactive"
 )
 
 // State is an application as its events have left it. Owner of its head is the organization.
 type State struct {
 	eventlog.Head
 
-	Project    ident.ProjectID
-	Name       string
-	Kind       Kind
-	ClientID   string
-	AuthMethod AuthMethod
+	Project ident.ProjectID
+	Name    string
+	Kind    Kind
+	Status  Status
+	// ClientID is how OAuth knows it; empty for SAML.
+	ClientID string
+	// SecretHash is that of the secret, see vault.SecretMatches; nil when there is none.
+	SecretHash []byte
 	Console    bool
-	DevMode    bool
+
+	// OIDC is the configuration of an [OIDC] application, APIAuth that of an [API], SAML that of a [SAML] one.
+	OIDC    OIDCConfig
+	APIAuth AuthMethod
+	SAML    SAMLConfig
+
+	Removed bool
+}
+
+// App is the id of the application.
+func (s State) App() ident.AppID { return ident.AppID(s.ID) }
+
+// AuthMethod is how the application authenticates; empty for SAML.
+func (s State) AuthMethod() AuthMethod {
+	if s.Kind == OIDC {
+		return s.OIDC.AuthMethod
+	}
+	return s.APIAuth
 }
 
 // Noun declares applications to the log.
 var Noun = eventlog.NewNoun(eventlog.Noun[State]{
-	Type:     "app",
-	Payloads: []eventlog.Payload{Added{}, APIConfigAdded{}, OIDCConfigAdded{}},
-	Apply:    apply,
-	Tables:   tables,
+	Type: "app",
+	Payloads: []eventlog.Payload{
+		Added{}, Changed{}, Deactivated{}, Reactivated{}, Removed{},
+		APIConfigAdded{}, APIConfigChanged{}, APISecretChanged{},
+		OIDCConfigAdded{}, OIDCConfigChanged{}, OIDCSecretChanged{},
+		SAMLConfigAdded{}, SAMLConfigChanged{},
+	},
+	Apply:  apply,
+	Tables: tables,
 })
 
 // apply is the fold of an application.
@@ -49,14 +75,46 @@ func apply(s State, e eventlog.Event) State {
 	s.Head = s.After(e)
 	switch p := e.Payload.(type) {
 	case Added:
-		s.Project, s.Name = p.Project, p.Name
+		s.Project, s.Name, s.Status = p.Project, p.Name, Active
+	case Changed:
+		s.Name = p.Name
+	case Deactivated:
+		s.Status = Inactive
+	case Reactivated:
+		s.Status = Active
+	case Removed:
+		s.Removed = true
 	case APIConfigAdded:
-		s.Kind, s.ClientID, s.AuthMethod = API, p.ClientID, p.AuthMethod
+		s.Kind, s.ClientID, s.APIAuth, s.SecretHash = API, p.ClientID, p.AuthMethod, p.SecretHash
+	case APIConfigChanged:
+		s.APIAuth = p.AuthMethod
+	case APISecretChanged:
+		s.SecretHash = p.SecretHash
 	case OIDCConfigAdded:
-		s.Kind, s.ClientID, s.AuthMethod = OIDC, p.ClientID, p.AuthMethod
-		s.Console, s.DevMode = p.Console, p.DevMode
+		s.Kind, s.ClientID, s.SecretHash, s.Console = OIDC, p.ClientID, p.SecretHash, p.Console
+		if s.OIDC = p.OIDCConfig; p.Console {
+			s.OIDC = consoleConfig(p.OIDCConfig)
+		}
+	case OIDCConfigChanged:
+		s.OIDC = p.over(s.OIDC)
+	case OIDCSecretChanged:
+		s.SecretHash = p.SecretHash
+	case SAMLConfigAdded:
+		s.Kind, s.SAML = SAML, p.SAMLConfig
+	case SAMLConfigChanged:
+		if p.SAMLMetadata != nil {
+			s.SAML.SAMLMetadata = *p.SAMLMetadata
+		}
+		s.SAML.Login = p.LoginPatch.over(s.SAML.Login)
 	}
 	return s
+}
+
+// consoleConfig completes the configuration of the console, whose event has only what can differ.
+func consoleConfig(c OIDCConfig) OIDCConfig {
+	c.Type, c.AccessTokenType = UserAgent, Bearer
+	c.ResponseTypes, c.GrantTypes = []ResponseType{Code}, []GrantType{AuthorizationCode}
+	return c
 }
 
 // Add is the wish for an application of the instance itself.
@@ -75,7 +133,8 @@ func (a Add) Decide() []eventlog.Payload {
 	added := Added{App: a.App, Project: a.Project, Name: a.Name}
 	if a.Console {
 		return []eventlog.Payload{added, OIDCConfigAdded{
-			App: a.App, ClientID: a.ClientID, AuthMethod: None, Console: true, DevMode: a.DevMode,
+			App: a.App, ClientID: a.ClientID, Console: true,
+			OIDCConfig: OIDCConfig{AuthMethod: None, DevMode: a.DevMode},
 		}}
 	}
 	return []eventlog.Payload{added, APIConfigAdded{App: a.App, ClientID: a.ClientID, AuthMethod: PrivateKeyJWT}}

@@ -4,8 +4,7 @@
 // what they are sorted by; listing counts the rows and returns the ids of those on one page, which
 // the noun then reads whole. Beside it: search has the terms in which a list is asked for.
 //
-// It guarantees that the number of texts it gives a database is bounded by the kinds of conditions a
-// list has, whatever a caller asks for; that texts compare as package search says, on every engine;
+// It guarantees that texts compare as package search says, on every engine;
 // and that of all rows only the ids of one page are held in memory.
 package listing
 
@@ -13,8 +12,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"castellan/internal/search"
 	"castellan/internal/store"
@@ -23,11 +20,12 @@ import (
 // List is a list of which a page is wanted. Make one with [New], say what is asked of its rows, and
 // then [List.Find]. It is for one goroutine and one search.
 type List struct {
+	// Where are the conditions that the database finds the rows of, beside those of Among.
+	search.Where
+
 	dialect *store.Dialect
 	from    string
 	id      string
-	where   []string
-	args    []any
 	sets    []set
 	texts   []text
 }
@@ -51,15 +49,6 @@ func New(dialect *store.Dialect, from, id string) *List {
 	return &List{dialect: dialect, from: from, id: id}
 }
 
-// Arg adds an argument and returns the parameter that stands for it in the next condition.
-func (l *List) Arg(value any) string {
-	l.args = append(l.args, value)
-	return "$" + strconv.Itoa(len(l.args))
-}
-
-// Where adds an SQL condition, a constant of the program but for the parameters of [List.Arg].
-func (l *List) Where(condition string) { l.where = append(l.where, condition) }
-
 // Among adds the condition that a column has one of some values; none is met by no row. Asked of the
 // same column again, both must hold.
 func (l *List) Among(column string, values ...string) {
@@ -72,8 +61,9 @@ func (l *List) Among(column string, values ...string) {
 	l.sets = append(l.sets, set{column, values})
 }
 
-// Text adds conditions on a text, all of which must hold. A column that is NULL meets none.
-func (l *List) Text(column string, conditions ...search.Text) {
+// Compare adds conditions on a text, all of which must hold, where there is no column with its folded form
+// for [search.Where.Text]. A column that is NULL meets none.
+func (l *List) Compare(column string, conditions ...search.Text) {
 	for _, c := range conditions {
 		if c.Method == search.Equals {
 			l.Among(column, c.Value)
@@ -91,8 +81,8 @@ func (l *List) Text(column string, conditions ...search.Text) {
 // Find returns how many rows the list has, and the ids of those on a page. by is the column the list is
 // sorted by, a constant of the program. q must be one moment for both to agree: that of a Snapshot.
 //
-// Without conditions on texts the database counts, and walks along to the page. With some, it sends
-// every row that meets the other conditions. It returns the errors of store.Querier.
+// The database counts, and walks along to the page; unless there is something to [List.Compare]: then it
+// sends every row that meets the other conditions. It returns the errors of store.Querier.
 func (l *List) Find(ctx context.Context, q store.Querier, page search.Page, by string) (total int, ids []string, err error) {
 	for _, s := range l.sets {
 		if len(s.values) == 0 {
@@ -112,7 +102,7 @@ func (l *List) Find(ctx context.Context, q store.Querier, page search.Page, by s
 		return l.compare(ctx, q, page, where+order)
 	}
 	total, err = store.One(ctx, q, func(row store.Scanner) (n int, err error) { return n, row.Scan(&n) },
-		`SELECT count(*) FROM `+l.from+where, l.args...)
+		`SELECT count(*) FROM `+l.from+where, l.Args()...)
 	if err != nil {
 		return 0, nil, fmt.Errorf("count a list: %w", err)
 	}
@@ -121,7 +111,7 @@ func (l *List) Find(ctx context.Context, q store.Querier, page search.Page, by s
 	}
 	limit := " LIMIT " + l.Arg(page.Size()) + " OFFSET " + l.Arg(page.From())
 	ids, err = store.All(ctx, q, func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
-		`SELECT `+l.id+` FROM `+l.from+where+order+limit, l.args...)
+		`SELECT `+l.id+` FROM `+l.from+where+order+limit, l.Args()...)
 	if err != nil {
 		return 0, nil, fmt.Errorf("find a page: %w", err)
 	}
@@ -130,14 +120,10 @@ func (l *List) Find(ctx context.Context, q store.Querier, page search.Page, by s
 
 // conditions is the WHERE of the list.
 func (l *List) conditions() string {
-	all := slices.Clone(l.where)
 	for _, s := range l.sets {
-		all = append(all, l.dialect.InList(s.column, l.Arg(s.values)))
+		l.And(l.dialect.InList(s.column, l.Arg(s.values)))
 	}
-	if len(all) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(all, " AND ")
+	return l.SQL()
 }
 
 // compare reads every row with the texts on which there are conditions.
@@ -160,7 +146,7 @@ func (l *List) compare(ctx context.Context, q store.Querier, page search.Page, r
 			ids = append(ids, id)
 		}
 		return none, nil
-	}, `SELECT `+columns+` FROM `+l.from+rest, l.args...)
+	}, `SELECT `+columns+` FROM `+l.from+rest, l.Args()...)
 	if err != nil {
 		return 0, nil, fmt.Errorf("search a list: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"castellan/internal/call"
+	"castellan/internal/ident"
 	"castellan/internal/listing"
 	"castellan/internal/search"
 	"castellan/internal/store"
@@ -47,7 +49,7 @@ func eachEngine(t *testing.T, fn func(t *testing.T, db store.DB)) {
 func find(t *testing.T, db store.DB, page search.Page, by string, ask func(l *listing.List)) string {
 	t.Helper()
 	l := listing.New(db.Dialect(), "orgs", "org_id")
-	l.Where("instance_id = " + l.Arg("7"))
+	l.And("instance_id = " + l.Arg("7"))
 	ask(l)
 	var found string
 	err := db.Snapshot(t.Context(), func(ctx context.Context, q store.Querier) error {
@@ -76,25 +78,25 @@ func TestFind(t *testing.T) {
 		{"by name", up, "name", func(*listing.List) {}, "6: 6 1 5 3 4 2"},
 		{"a page", search.Page{Ascending: true, Offset: 2, Limit: 2}, "org_id", func(*listing.List) {}, "6: 3 4"},
 		{"behind the end", search.Page{Offset: 6, Limit: 2}, "org_id", func(*listing.List) {}, "6: "},
-		{"a condition", up, "org_id", func(l *listing.List) { l.Where("state = " + l.Arg("inactive")) }, "2: 3 5"},
+		{"a condition", up, "org_id", func(l *listing.List) { l.And("state = " + l.Arg("inactive")) }, "2: 3 5"},
 		{"among", up, "org_id", func(l *listing.List) { l.Among("org_id", "5", "2", "404") }, "2: 2 5"},
 		{"among none", up, "org_id", func(l *listing.List) { l.Among("org_id") }, "0: "},
 		{"among twice", up, "org_id", func(l *listing.List) { l.Among("org_id", "5", "2"); l.Among("org_id", "3", "2") }, "1: 2"},
 		{"among two columns", up, "org_id", func(l *listing.List) { l.Among("org_id", "5", "2"); l.Among("state", "active") }, "1: 2"},
-		{"text, exactly", up, "org_id", func(l *listing.List) { l.Text("name", search.Text{Value: "Alpha"}) }, "2: 1 5"},
+		{"text, exactly", up, "org_id", func(l *listing.List) { l.Compare("name", search.Text{Value: "Alpha"}) }, "2: 1 5"},
 		{"text, in any case", up, "org_id", func(l *listing.List) {
-			l.Text("name", search.Text{Value: "STRASSE", Method: search.EqualsIgnoreCase})
+			l.Compare("name", search.Text{Value: "STRASSE", Method: search.EqualsIgnoreCase})
 		}, "1: 4"},
 		{"text, with signs of patterns", up, "org_id", func(l *listing.List) {
-			l.Text("name", search.Text{Value: "%_", Method: search.Contains})
+			l.Compare("name", search.Text{Value: "%_", Method: search.Contains})
 		}, "1: 6"},
 		{"two texts and a condition", up, "org_id", func(l *listing.List) {
-			l.Where("state = " + l.Arg("active"))
-			l.Text("name", search.Text{Value: "b", Method: search.StartsWithIgnoreCase})
-			l.Text("name", search.Text{Value: "TA", Method: search.EndsWithIgnoreCase})
+			l.And("state = " + l.Arg("active"))
+			l.Compare("name", search.Text{Value: "b", Method: search.StartsWithIgnoreCase})
+			l.Compare("name", search.Text{Value: "TA", Method: search.EndsWithIgnoreCase})
 		}, "1: 2"},
 		{"a page of texts", search.Page{Ascending: true, Offset: 1, Limit: 1}, "org_id", func(l *listing.List) {
-			l.Text("name", search.Text{Value: "A", Method: search.ContainsIgnoreCase})
+			l.Compare("name", search.Text{Value: "A", Method: search.ContainsIgnoreCase})
 		}, "5: 2"},
 	}
 	eachEngine(t, func(t *testing.T, db store.DB) {
@@ -106,13 +108,43 @@ func TestFind(t *testing.T) {
 	})
 }
 
+// A caller sees what lies in its reach, and counts nothing else.
+func TestWithin(t *testing.T) {
+	// The state of an organization stands for whatever else a row lies in.
+	columns := listing.Columns{Org: "org_id", OtherOrg: "state", Project: "name", Grant: "name", Self: "org_id"}
+	cases := []struct {
+		name    string
+		reach   call.Reach
+		columns listing.Columns
+		want    string
+	}{
+		{"nothing", call.Reach{}, columns, "0: "},
+		{"the instance", call.Reach{Instance: true}, columns, "6: 1 2 3 4 5 6"},
+		{"organizations", call.Reach{Orgs: []ident.OrgID{"2", "5"}}, columns, "2: 2 5"},
+		{"another organization", call.Reach{Orgs: []ident.OrgID{"inactive"}}, columns, "2: 3 5"},
+		{"a project", call.Reach{Projects: []ident.ProjectID{"beta"}}, columns, "1: 2"},
+		{"a grant", call.Reach{Grants: []ident.GrantID{"BETA"}}, columns, "1: 3"},
+		{"itself", call.Reach{Self: "6"}, columns, "1: 6"},
+		{"all of it", call.Reach{Orgs: []ident.OrgID{"1"}, Projects: []ident.ProjectID{"beta"}, Grants: []ident.GrantID{"BETA"}, Self: "6"}, columns, "4: 1 2 3 6"},
+		{"where rows do not lie", call.Reach{Orgs: []ident.OrgID{"1"}, Projects: []ident.ProjectID{"beta"}, Grants: []ident.GrantID{"BETA"}, Self: "6"}, listing.Columns{}, "0: "},
+	}
+	eachEngine(t, func(t *testing.T, db store.DB) {
+		for _, c := range cases {
+			got := find(t, db, search.Page{Ascending: true}, "org_id", func(l *listing.List) { l.Within(c.reach, c.columns) })
+			if got != c.want {
+				t.Errorf("%s: found %q, want %q", c.name, got, c.want)
+			}
+		}
+	})
+}
+
 // A column that a join leaves NULL meets no condition on a text.
 func TestNull(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db store.DB) {
 		const from = "orgs o LEFT JOIN projects p ON p.instance_id = o.instance_id AND p.org_id = o.org_id"
 		l := listing.New(db.Dialect(), from, "o.org_id")
-		l.Where("o.instance_id = " + l.Arg("7"))
-		l.Text("p.name", search.Text{Value: "", Method: search.Contains})
+		l.And("o.instance_id = " + l.Arg("7"))
+		l.Compare("p.name", search.Text{Value: "", Method: search.Contains})
 		total, ids, err := l.Find(t.Context(), db, search.Page{}, "o.org_id")
 		if err != nil || total != 0 || len(ids) != 0 {
 			t.Errorf("found %d, %v, %v", total, ids, err)
@@ -125,7 +157,7 @@ func TestErrors(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db store.DB) {
 		for _, texts := range [][]search.Text{nil, {{Value: "a", Method: search.Contains}}} {
 			l := listing.New(db.Dialect(), "no_such_table", "org_id")
-			l.Text("name", texts...)
+			l.Compare("name", texts...)
 			if _, _, err := l.Find(t.Context(), db, search.Page{}, "org_id"); err == nil {
 				t.Error("a list of no table was found")
 			}

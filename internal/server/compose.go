@@ -50,7 +50,7 @@ import (
 // Nouns are all nouns the log knows.
 func Nouns() []eventlog.Kind {
 	return []eventlog.Kind{
-		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, member.Noun,
+		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, app.KeyNoun, member.Noun,
 		quota.Noun, limit.Noun, feature.Noun, delivery.Noun, systemuser.Noun,
 		policy.Noun,
 		webkey.Noun,

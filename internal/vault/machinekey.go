@@ -22,11 +22,9 @@ func MachineKeyFile(key *rsa.PrivateKey, keyID ident.KeyID, user ident.UserID, e
 		ExpirationDate time.Time    `json:"expirationDate"`
 		UserID         ident.UserID `json:"userId"`
 	}{
-		Type:  "serviceaccount",
-		KeyID: keyID,
-		Key: string(pem.EncodeToMemory(&pem.Block{
-			Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key),
-		})),
+		Type:           "serviceaccount",
+		KeyID:          keyID,
+		Key:            privateKeyPEM(key),
 		ExpirationDate: expires.UTC(),
 		UserID:         user,
 	})

@@ -49,6 +49,31 @@ func TestMachineKeyFile(t *testing.T) {
 	}
 }
 
+func TestAppKeyFile(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := AppKeyFile(key, "311", "312", "313")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head = `{"type":"application","keyId":"311","key":"-----BEGIN RSA PRIVATE KEY-----\n`
+	const tail = `-----END RSA PRIVATE KEY-----\n","appId":"312","clientId":"313"}`
+	if s := string(file); !strings.HasPrefix(s, head) || !strings.HasSuffix(s, tail) {
+		t.Errorf("file = %s", s)
+	}
+	var doc struct{ Key string }
+	if err := json.Unmarshal(file, &doc); err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode([]byte(doc.Key))
+	back, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil || !back.Equal(key) {
+		t.Errorf("key does not come back: %v", err)
+	}
+}
+
 func TestPublicKeyPEM(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
