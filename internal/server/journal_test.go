@@ -52,6 +52,8 @@ func fieldsOf(payload reflect.Type) (names []string) {
 		f := payload.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Pointer:
+			names = append(names, fieldsOf(f.Type.Elem())...)
 		case f.Anonymous && name == "":
 			names = append(names, fieldsOf(f.Type)...)
 		case name == "":
