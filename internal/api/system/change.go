@@ -3,15 +3,12 @@ package system
 import (
 	"context"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
+	"castellan/internal/api/v1"
 	"castellan/internal/call"
-	"castellan/internal/eventlog"
 	"castellan/internal/ident"
 	"castellan/internal/instance"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
-	zitadelv1 "castellan/gen/zitadel/v1"
 )
 
 // UpdateInstance gives an instance another name (contract section 2.4).
@@ -20,7 +17,7 @@ func (s *Service) UpdateInstance(ctx context.Context, req *systemv1.UpdateInstan
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.UpdateInstanceResponse{Details: added(after)}, nil
+	return &systemv1.UpdateInstanceResponse{Details: v1.Added(after)}, nil
 }
 
 // RemoveInstance ends an instance (contract section 2.5). When it has answered nothing leads to the
@@ -30,7 +27,7 @@ func (s *Service) RemoveInstance(ctx context.Context, req *systemv1.RemoveInstan
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.RemoveInstanceResponse{Details: added(last)}, nil
+	return &systemv1.RemoveInstanceResponse{Details: v1.Added(last)}, nil
 }
 
 // ExistsDomain says whether any instance has a domain (contract section 2.6).
@@ -48,7 +45,7 @@ func (s *Service) AddDomain(ctx context.Context, req *systemv1.AddDomainRequest)
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.AddDomainResponse{Details: added(after)}, nil
+	return &systemv1.AddDomainResponse{Details: v1.Added(after)}, nil
 }
 
 // RemoveDomain takes a domain from an instance (contract section 2.6, decision D5).
@@ -57,7 +54,7 @@ func (s *Service) RemoveDomain(ctx context.Context, req *systemv1.RemoveDomainRe
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.RemoveDomainResponse{Details: changed(after)}, nil
+	return &systemv1.RemoveDomainResponse{Details: v1.Changed(after)}, nil
 }
 
 // SetPrimaryDomain makes a domain of an instance the primary one (contract section 2.6).
@@ -66,23 +63,5 @@ func (s *Service) SetPrimaryDomain(ctx context.Context, req *systemv1.SetPrimary
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.SetPrimaryDomainResponse{Details: changed(after)}, nil
-}
-
-// added are the details of a write that counts as adding, whose date stands as that of the
-// creation; which writes those are is said in contract section 2.1. Both dates are that of the
-// last event.
-func added(s eventlog.State) *zitadelv1.ObjectDetails {
-	h := s.Stream()
-	return &zitadelv1.ObjectDetails{
-		Sequence: h.Sequence, CreationDate: timestamppb.New(h.ChangedAt), ResourceOwner: h.Owner,
-	}
-}
-
-// changed are the details of the other writes.
-func changed(s eventlog.State) *zitadelv1.ObjectDetails {
-	h := s.Stream()
-	return &zitadelv1.ObjectDetails{
-		Sequence: h.Sequence, ChangeDate: timestamppb.New(h.ChangedAt), ResourceOwner: h.Owner,
-	}
+	return &systemv1.SetPrimaryDomainResponse{Details: v1.Changed(after)}, nil
 }

@@ -3,6 +3,7 @@ package system
 import (
 	"context"
 
+	"castellan/internal/api/v1"
 	"castellan/internal/call"
 	"castellan/internal/feature"
 	"castellan/internal/ident"
@@ -18,5 +19,5 @@ func (s *Service) SetInstanceFeature(ctx context.Context, req *systemv1.SetInsta
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.SetInstanceFeatureResponse{Details: changed(after)}, nil
+	return &systemv1.SetInstanceFeatureResponse{Details: v1.Changed(after)}, nil
 }

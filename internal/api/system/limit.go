@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"castellan/internal/api/v1"
 	"castellan/internal/call"
 	"castellan/internal/ident"
 	"castellan/internal/limit"
@@ -22,7 +23,7 @@ func (s *Service) SetLimits(ctx context.Context, req *systemv1.SetLimitsRequest)
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.SetLimitsResponse{Details: added(after)}, nil
+	return &systemv1.SetLimitsResponse{Details: v1.Added(after)}, nil
 }
 
 // BulkSetLimits gives several instances limits, or none of them any (contract section 2.8). The
@@ -43,12 +44,12 @@ func (s *Service) BulkSetLimits(ctx context.Context, req *systemv1.BulkSetLimits
 	last := after[0]
 	answer := &systemv1.BulkSetLimitsResponse{TargetDetails: make([]*zitadelv1.ObjectDetails, len(after))}
 	for i, state := range after {
-		answer.TargetDetails[i] = added(state)
+		answer.TargetDetails[i] = v1.Added(state)
 		if !state.ChangedAt.Before(last.ChangedAt) {
 			last = state
 		}
 	}
-	answer.Details = added(last)
+	answer.Details = v1.Added(last)
 	answer.Details.ResourceOwner = ""
 	return answer, nil
 }
@@ -59,7 +60,7 @@ func (s *Service) ResetLimits(ctx context.Context, req *systemv1.ResetLimitsRequ
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.ResetLimitsResponse{Details: changed(after)}, nil
+	return &systemv1.ResetLimitsResponse{Details: v1.Changed(after)}, nil
 }
 
 // limitsOf reads the wish out of a request whose fields are called path and their names. A retention

@@ -4,8 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
+	"castellan/internal/api/v1"
 	"castellan/internal/call"
 	"castellan/internal/ident"
 	"castellan/internal/instance"
@@ -42,11 +41,11 @@ func (s *Service) ListInstances(ctx context.Context, req *systemv1.ListInstances
 	for i, one := range found.Instances {
 		answer.Result[i] = &instancev1.Instance{
 			Id:      one.ID,
-			Details: details(one),
-			State:   stateOf(one),
+			Details: v1.Details(one),
+			State:   v1.StateOf(one),
 			Name:    one.Name,
 			Version: s.Version,
-			Domains: domainsOf(one.ID, one.Domains),
+			Domains: v1.Domains(one.ID, one.Domains),
 		}
 	}
 	return answer, nil
@@ -54,7 +53,7 @@ func (s *Service) ListInstances(ctx context.Context, req *systemv1.ListInstances
 
 // instancesWanted reads which instances are searched for.
 func instancesWanted(req *systemv1.ListInstancesRequest) (instance.Search, error) {
-	wanted := instance.Search{Page: pageOf(req.GetQuery()), By: instanceColumns[req.GetSortingColumn()]}
+	wanted := instance.Search{Page: v1.Page(req.GetQuery()), By: instanceColumns[req.GetSortingColumn()]}
 	if err := search.TooMany("queries", len(req.GetQueries()), search.MaxConditions); err != nil {
 		return wanted, err
 	}
@@ -84,19 +83,9 @@ var instanceColumns = map[instancev1.FieldName]instance.Column{
 // column they are sorted by their date of creation. It returns SEARCH-max01 for more than
 // search.MaxConditions queries.
 func (s *Service) ListDomains(ctx context.Context, req *systemv1.ListDomainsRequest) (*systemv1.ListDomainsResponse, error) {
-	if err := search.TooMany("queries", len(req.GetQueries()), search.MaxConditions); err != nil {
+	wanted, err := v1.DomainsWanted(req)
+	if err != nil {
 		return nil, err
-	}
-	wanted := instance.DomainSearch{Page: pageOf(req.GetQuery()), By: domainColumns[req.GetSortingColumn()]}
-	for _, q := range req.GetQueries() {
-		switch q := q.GetQuery().(type) {
-		case *instancev1.DomainSearchQuery_DomainQuery:
-			wanted.Names = append(wanted.Names, textOf(q.DomainQuery.GetDomain(), q.DomainQuery.GetMethod()))
-		case *instancev1.DomainSearchQuery_GeneratedQuery:
-			wanted.Generated = append(wanted.Generated, q.GeneratedQuery.GetGenerated())
-		case *instancev1.DomainSearchQuery_PrimaryQuery:
-			wanted.Primary = append(wanted.Primary, q.PrimaryQuery.GetPrimary())
-		}
 	}
 	asOf := s.Clock.Now()
 	found, err := instance.Get(ctx, s.DB, ident.InstanceID(req.GetInstanceId()))
@@ -105,25 +94,7 @@ func (s *Service) ListDomains(ctx context.Context, req *systemv1.ListDomainsRequ
 	}
 	total, page := found.SearchDomains(wanted)
 	return &systemv1.ListDomainsResponse{
-		Details: &zitadelv1.ListDetails{TotalResult: uint64(total), ViewTimestamp: timestamppb.New(asOf)},
-		Result:  domainsOf(found.ID, page),
+		Details: v1.Listed(total, asOf),
+		Result:  v1.Domains(found.ID, page),
 	}, nil
-}
-
-// domainColumns are the columns of ListDomains; one that is not declared is the default.
-var domainColumns = map[instancev1.DomainFieldName]instance.DomainColumn{
-	instancev1.DomainFieldName_DOMAIN_FIELD_NAME_DOMAIN:        instance.ByDomainName,
-	instancev1.DomainFieldName_DOMAIN_FIELD_NAME_PRIMARY:       instance.ByDomainPrimary,
-	instancev1.DomainFieldName_DOMAIN_FIELD_NAME_GENERATED:     instance.ByDomainGenerated,
-	instancev1.DomainFieldName_DOMAIN_FIELD_NAME_CREATION_DATE: instance.ByDomainCreation,
-}
-
-// pageOf reads which page of a list is wanted.
-func pageOf(q *zitadelv1.ListQuery) search.Page {
-	return search.Page{Offset: q.GetOffset(), Limit: q.GetLimit(), Ascending: q.GetAsc()}
-}
-
-// textOf reads a condition on a text, whose method has been checked.
-func textOf(value string, method zitadelv1.TextQueryMethod) search.Text {
-	return search.Text{Value: value, Method: search.Method(method)}
 }

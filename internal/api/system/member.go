@@ -3,83 +3,24 @@ package system
 import (
 	"context"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
+	"castellan/internal/api/v1"
 	"castellan/internal/ident"
 	"castellan/internal/roster"
-	"castellan/internal/search"
-	"castellan/internal/user"
 
-	memberv1 "castellan/gen/zitadel/member/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
-	userv1 "castellan/gen/zitadel/user/v1"
-	zitadelv1 "castellan/gen/zitadel/v1"
 )
 
-// ListIAMMembers returns a page of the members of an instance (contract section 2.7). Without a
-// sorting column they are sorted by the ids of their users. It returns SEARCH-max01 for more than
-// search.MaxConditions queries.
+// ListIAMMembers returns a page of the members of an instance (contract section 2.7), see
+// [v1.MembersWanted].
 func (s *Service) ListIAMMembers(ctx context.Context, req *systemv1.ListIAMMembersRequest) (*systemv1.ListIAMMembersResponse, error) {
-	if err := search.TooMany("queries", len(req.GetQueries()), search.MaxConditions); err != nil {
+	wanted, err := v1.MembersWanted(req)
+	if err != nil {
 		return nil, err
-	}
-	wanted := roster.Search{Page: pageOf(req.GetQuery()), By: memberColumns[req.GetSortingColumn()]}
-	for _, q := range req.GetQueries() {
-		switch q := q.GetQuery().(type) {
-		case *memberv1.SearchQuery_FirstNameQuery:
-			wanted.FirstNames = append(wanted.FirstNames, textOf(q.FirstNameQuery.GetFirstName(), q.FirstNameQuery.GetMethod()))
-		case *memberv1.SearchQuery_LastNameQuery:
-			wanted.LastNames = append(wanted.LastNames, textOf(q.LastNameQuery.GetLastName(), q.LastNameQuery.GetMethod()))
-		case *memberv1.SearchQuery_EmailQuery:
-			wanted.Emails = append(wanted.Emails, textOf(q.EmailQuery.GetEmail(), q.EmailQuery.GetMethod()))
-		case *memberv1.SearchQuery_UserIdQuery:
-			wanted.Users = append(wanted.Users, ident.UserID(q.UserIdQuery.GetUserId()))
-		}
 	}
 	asOf := s.Clock.Now()
 	total, page, err := roster.OfInstance(ctx, s.DB, ident.InstanceID(req.GetInstanceId()), wanted)
 	if err != nil {
 		return nil, err
 	}
-	answer := &systemv1.ListIAMMembersResponse{
-		Details: &zitadelv1.ListDetails{TotalResult: uint64(total), ViewTimestamp: timestamppb.New(asOf)},
-		Result:  make([]*memberv1.Member, len(page)),
-	}
-	for i, m := range page {
-		answer.Result[i] = memberOf(m)
-	}
-	return answer, nil
-}
-
-// memberColumns are the columns of ListIAMMembers; one that is not declared is the default.
-var memberColumns = map[memberv1.MemberFieldColumnName]roster.Column{
-	memberv1.MemberFieldColumnName_MEMBER_FIELD_NAME_USER_ID:             roster.ByUser,
-	memberv1.MemberFieldColumnName_MEMBER_FIELD_NAME_CREATION_DATE:       roster.ByCreation,
-	memberv1.MemberFieldColumnName_MEMBER_FIELD_NAME_CHANGE_DATE:         roster.ByChange,
-	memberv1.MemberFieldColumnName_MEMBER_FIELD_NAME_USER_RESOURCE_OWNER: roster.ByUserOrg,
-}
-
-// memberOf shows a member.
-func memberOf(m roster.Member) *memberv1.Member {
-	kind := userv1.Type_TYPE_HUMAN
-	if m.UserKind == user.Machine {
-		kind = userv1.Type_TYPE_MACHINE
-	}
-	return &memberv1.Member{
-		UserId: string(m.User),
-		Details: &zitadelv1.ObjectDetails{
-			Sequence:      m.Sequence,
-			CreationDate:  timestamppb.New(m.CreatedAt),
-			ChangeDate:    timestamppb.New(m.ChangedAt),
-			ResourceOwner: m.Owner,
-		},
-		Roles:              m.Roles,
-		PreferredLoginName: m.LoginName,
-		Email:              m.Email,
-		FirstName:          m.FirstName,
-		LastName:           m.LastName,
-		DisplayName:        m.DisplayName,
-		UserType:           kind,
-		UserResourceOwner:  string(m.UserOrg),
-	}
+	return &systemv1.ListIAMMembersResponse{Details: v1.Listed(total, asOf), Result: v1.Members(page)}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"castellan/internal/api/v1"
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
@@ -25,7 +26,7 @@ func (s *Service) AddQuota(ctx context.Context, req *systemv1.AddQuotaRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.AddQuotaResponse{Details: added(after)}, nil
+	return &systemv1.AddQuotaResponse{Details: v1.Added(after)}, nil
 }
 
 // SetQuota gives a unit of an instance a quota, or changes the one it has (contract section 2.8).
@@ -38,7 +39,7 @@ func (s *Service) SetQuota(ctx context.Context, req *systemv1.SetQuotaRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.SetQuotaResponse{Details: added(after)}, nil
+	return &systemv1.SetQuotaResponse{Details: v1.Added(after)}, nil
 }
 
 // RemoveQuota takes the quota of a unit away (contract section 2.8).
@@ -47,7 +48,7 @@ func (s *Service) RemoveQuota(ctx context.Context, req *systemv1.RemoveQuotaRequ
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.RemoveQuotaResponse{Details: changed(after)}, nil
+	return &systemv1.RemoveQuotaResponse{Details: v1.Changed(after)}, nil
 }
 
 // quotaRequest is what AddQuota and SetQuota have in common.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"castellan/internal/api/v1"
 	"castellan/internal/call"
 	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
@@ -21,9 +22,7 @@ import (
 	"castellan/internal/quota"
 	"castellan/internal/store"
 
-	instancev1 "castellan/gen/zitadel/instance/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
-	zitadelv1 "castellan/gen/zitadel/v1"
 )
 
 // Service implements systemv1.SystemServiceServer. RPCs without a method here answer
@@ -83,52 +82,7 @@ func (s *Service) GetInstance(ctx context.Context, req *systemv1.GetInstanceRequ
 	if err != nil {
 		return nil, err
 	}
-	return &systemv1.GetInstanceResponse{Instance: &instancev1.InstanceDetail{
-		Id:      found.ID,
-		Details: details(found),
-		State:   stateOf(found),
-		Name:    found.Name,
-		Version: s.Version,
-		Domains: domainsOf(found.ID, found.Domains),
-	}}, nil
-}
-
-// stateOf shows whether an instance serves. An instance is there as a whole or not at all and
-// stops with one commit, so it is never creating or stopping.
-func stateOf(s instance.State) instancev1.State {
-	if s.Stopped {
-		return instancev1.State_STATE_STOPPED
-	}
-	return instancev1.State_STATE_RUNNING
-}
-
-// details are those of an instance that is read: with both dates.
-func details(s instance.State) *zitadelv1.ObjectDetails {
-	return &zitadelv1.ObjectDetails{
-		Sequence:      s.Sequence,
-		CreationDate:  timestamppb.New(s.CreatedAt),
-		ChangeDate:    timestamppb.New(s.ChangedAt),
-		ResourceOwner: s.ID,
-	}
-}
-
-// domainsOf shows domains of the instance with an id.
-func domainsOf(id string, all []instance.Domain) []*instancev1.Domain {
-	domains := make([]*instancev1.Domain, len(all))
-	for i, d := range all {
-		domains[i] = &instancev1.Domain{
-			Details: &zitadelv1.ObjectDetails{
-				Sequence:      d.Sequence,
-				CreationDate:  timestamppb.New(d.CreatedAt),
-				ChangeDate:    timestamppb.New(d.ChangedAt),
-				ResourceOwner: id,
-			},
-			Domain:    d.Name,
-			Primary:   d.Primary,
-			Generated: d.Generated,
-		}
-	}
-	return domains
+	return &systemv1.GetInstanceResponse{Instance: v1.Instance(found, s.Version)}, nil
 }
 
 // setUpOf reads the wish out of a request whose lengths have been checked.
