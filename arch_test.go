@@ -32,7 +32,7 @@ var rings = []struct {
 		"internal/listing",
 	}},
 	{"3 nouns", []string{
-		"internal/instance", "internal/org", "internal/user", "internal/pat", "internal/machinekey",
+		"internal/instance", "internal/org", "internal/user", "internal/usermetadata", "internal/pat", "internal/machinekey",
 		"internal/project", "internal/app", "internal/member", "internal/systemuser",
 		"internal/quota", "internal/limit", "internal/feature", "internal/policy",
 		"internal/delivery",

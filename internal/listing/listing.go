@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"castellan/internal/search"
 	"castellan/internal/store"
@@ -28,6 +29,8 @@ type List struct {
 	id      string
 	sets    []set
 	texts   []text
+	spans   []span
+	checks  []check
 }
 
 // set is a condition that a column has one of some values.
@@ -40,6 +43,18 @@ type set struct {
 type text struct {
 	column string
 	match  []func(string) bool
+}
+
+// span is the condition that a column has a number from first to last.
+type span struct {
+	column      string
+	first, last int64
+}
+
+// check is a condition on the texts of several columns that is not left to the database.
+type check struct {
+	columns []string
+	meets   func(texts []*string) bool
 }
 
 // New returns a list of all that from names: tables and how they are joined, in SQL. id is the column
@@ -78,6 +93,27 @@ func (l *List) Compare(column string, conditions ...search.Text) {
 	}
 }
 
+// Moment adds conditions on a column with a time, all of which must hold.
+func (l *List) Moment(column string, conditions ...search.Moment) {
+	for _, c := range conditions {
+		first, last := c.Bounds()
+		i := slices.IndexFunc(l.spans, func(s span) bool { return s.column == column })
+		if i < 0 {
+			l.spans = append(l.spans, span{column, first, last})
+			continue
+		}
+		s := &l.spans[i]
+		s.first, s.last = max(s.first, first), min(s.last, last)
+	}
+}
+
+// Check adds a condition that is not left to the database: meets is given the texts of some columns, nil
+// for NULL, and reports whether the row is wanted. It is for what has no bound, such as conditions within
+// conditions.
+func (l *List) Check(meets func(texts []*string) bool, columns ...string) {
+	l.checks = append(l.checks, check{columns, meets})
+}
+
 // Find returns how many rows the list has, and the ids of those on a page. by is the column the list is
 // sorted by, a constant of the program. q must be one moment for both to agree: that of a Snapshot.
 //
@@ -98,7 +134,7 @@ func (l *List) Find(ctx context.Context, q store.Querier, page search.Page, by s
 	if by != l.id {
 		order += ", " + l.id + direction
 	}
-	if len(l.texts) > 0 {
+	if len(l.texts)+len(l.checks) > 0 {
 		return l.compare(ctx, q, page, where+order)
 	}
 	total, err = store.One(ctx, q, func(row store.Scanner) (n int, err error) { return n, row.Scan(&n) },
@@ -123,16 +159,22 @@ func (l *List) conditions() string {
 	for _, s := range l.sets {
 		l.And(l.dialect.InList(s.column, l.Arg(s.values)))
 	}
+	for _, s := range l.spans {
+		l.And(s.column + " >= " + l.Arg(s.first) + " AND " + s.column + " <= " + l.Arg(s.last))
+	}
 	return l.SQL()
 }
 
 // compare reads every row with the texts on which there are conditions.
 func (l *List) compare(ctx context.Context, q store.Querier, page search.Page, rest string) (total int, ids []string, err error) {
-	columns := l.id
+	columns := []string{l.id}
 	for _, t := range l.texts {
-		columns += ", " + t.column
+		columns = append(columns, t.column)
 	}
-	values := make([]*string, len(l.texts))
+	for _, c := range l.checks {
+		columns = append(columns, c.columns...)
+	}
+	values := make([]*string, len(columns)-1)
 	var id string
 	dest := []any{&id}
 	for i := range values {
@@ -146,7 +188,7 @@ func (l *List) compare(ctx context.Context, q store.Querier, page search.Page, r
 			ids = append(ids, id)
 		}
 		return none, nil
-	}, `SELECT `+columns+` FROM `+l.from+rest, l.Args()...)
+	}, `SELECT `+strings.Join(columns, ", ")+` FROM `+l.from+rest, l.Args()...)
 	if err != nil {
 		return 0, nil, fmt.Errorf("search a list: %w", err)
 	}
@@ -164,6 +206,13 @@ func (l *List) meets(values []*string) bool {
 				return false
 			}
 		}
+	}
+	values = values[len(l.texts):]
+	for _, c := range l.checks {
+		if !c.meets(values[:len(c.columns):len(c.columns)]) {
+			return false
+		}
+		values = values[len(c.columns):]
 	}
 	return true
 }

@@ -171,3 +171,37 @@ func TestSort(t *testing.T) {
 		t.Errorf("sorted %v", got)
 	}
 }
+
+// Conditions on times, and those that are not left to the database.
+func TestMomentsAndChecks(t *testing.T) {
+	at := func(micros int64, method search.TimeMethod) search.Moment {
+		return search.Moment{Time: store.Time(micros), Method: method}
+	}
+	up := search.Page{Ascending: true}
+	eachEngine(t, func(t *testing.T, db store.DB) {
+		for _, c := range []struct {
+			name string
+			ask  func(l *listing.List)
+			want string
+		}{
+			{"at", func(l *listing.List) { l.Moment("created_at", at(1, search.At)) }, "2: 3 4"},
+			{"after", func(l *listing.List) { l.Moment("created_at", at(1, search.After)) }, "2: 5 6"},
+			{"after or at", func(l *listing.List) { l.Moment("created_at", at(1, search.AfterOrAt)) }, "4: 3 4 5 6"},
+			{"before", func(l *listing.List) { l.Moment("created_at", at(1, search.Before)) }, "2: 1 2"},
+			{"before or at", func(l *listing.List) { l.Moment("created_at", at(1, search.BeforeOrAt)) }, "4: 1 2 3 4"},
+			{"between", func(l *listing.List) {
+				l.Moment("created_at", at(0, search.After), at(2, search.Before))
+			}, "2: 3 4"},
+			{"never", func(l *listing.List) { l.Moment("created_at", at(2, search.After), at(1, search.Before)) }, "0: "},
+			{"checks and texts", func(l *listing.List) {
+				l.Check(func(v []*string) bool { return *v[0] == "active" || *v[1] == "5" }, "state", "org_id")
+				l.Text("name", "name", search.Text{Value: "a", Method: search.ContainsIgnoreCase})
+				l.Check(func(v []*string) bool { return *v[0] != "beta" }, "name")
+			}, "3: 1 4 5"},
+		} {
+			if got := find(t, db, up, "org_id", c.ask); got != c.want {
+				t.Errorf("%s: found %q, want %q", c.name, got, c.want)
+			}
+		}
+	})
+}

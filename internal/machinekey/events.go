@@ -15,5 +15,13 @@ type Added struct {
 	Expiration time.Time    `json:"expirationDate"`
 }
 
+// Removed ends a key.
+type Removed struct {
+	Key ident.KeyID `json:"keyId"`
+}
+
 // EventType implements eventlog.Payload.
 func (Added) EventType() string { return "user.machine.key.added" }
+
+// EventType implements eventlog.Payload.
+func (Removed) EventType() string { return "user.machine.key.removed" }

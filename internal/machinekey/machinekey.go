@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"castellan/internal/eventlog"
+	"castellan/internal/fault"
 	"castellan/internal/ident"
 )
 
@@ -14,12 +15,13 @@ type State struct {
 	User      ident.UserID
 	PublicKey []byte // PKIX, PEM
 	ExpiresAt time.Time
+	Removed   bool
 }
 
 // Noun declares machine keys to the log.
 var Noun = eventlog.NewNoun(eventlog.Noun[State]{
 	Type:     "machinekey",
-	Payloads: []eventlog.Payload{Added{}},
+	Payloads: []eventlog.Payload{Added{}, Removed{}},
 	Apply:    apply,
 	Tables:   tables,
 })
@@ -27,8 +29,11 @@ var Noun = eventlog.NewNoun(eventlog.Noun[State]{
 // apply is the fold of a key.
 func apply(s State, e eventlog.Event) State {
 	s.Head = s.After(e)
-	if p, ok := e.Payload.(Added); ok {
+	switch p := e.Payload.(type) {
+	case Added:
 		s.User, s.PublicKey, s.ExpiresAt = p.User, p.PublicKey, p.Expiration
+	case Removed:
+		s.Removed = true
 	}
 	return s
 }
@@ -49,4 +54,15 @@ func (a Add) Decide() []eventlog.Payload {
 	return []eventlog.Payload{Added{
 		Key: a.Key, User: a.User, Type: typeJSON, PublicKey: a.PublicKey, Expiration: a.ExpiresAt,
 	}}
+}
+
+// NotFound is what a caller is told of a key that does not exist, or that it may not know of.
+var NotFound = fault.New(fault.NotFound, "COMMAND-4m77G", "Errors.User.Machine.Key.NotFound")
+
+// Remove is the wish that a key be no more.
+type Remove struct{}
+
+// Decide returns the events that end a key.
+func (Remove) Decide(s State) []eventlog.Payload {
+	return []eventlog.Payload{Removed{Key: ident.KeyID(s.ID)}}
 }

@@ -15,5 +15,13 @@ type Added struct {
 	Expiration time.Time     `json:"expiration"`
 }
 
+// Removed ends a token.
+type Removed struct {
+	Token ident.TokenID `json:"tokenId"`
+}
+
 // EventType implements eventlog.Payload.
 func (Added) EventType() string { return "user.pat.added" }
+
+// EventType implements eventlog.Payload.
+func (Removed) EventType() string { return "user.pat.removed" }

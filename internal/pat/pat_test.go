@@ -19,6 +19,12 @@ func TestAdd(t *testing.T) {
 		When:  func(State) ([]eventlog.Payload, error) { return add.Decide(), nil },
 		Then:  []eventlog.Payload{Added{Token: "7", User: "8", Hash: hash, Scopes: scopes, Expiration: expires}},
 		State: &State{User: "8", Hash: hash, Scopes: scopes, ExpiresAt: expires},
+	}, {
+		Name:  "removed",
+		Given: add.Decide(),
+		When:  func(s State) ([]eventlog.Payload, error) { return Remove{}.Decide(s), nil },
+		Then:  []eventlog.Payload{Removed{Token: logtest.ID}},
+		State: &State{User: "8", Hash: hash, Scopes: scopes, ExpiresAt: expires, Removed: true},
 	}})
 }
 
@@ -26,10 +32,10 @@ func TestRow(t *testing.T) {
 	expires := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 	s := logtest.Fold(t, Noun, Added{User: "8", Hash: []byte{1}, Scopes: []string{"a", "b"}, Expiration: expires})
 	row := Noun.Tables[0].Rows(s)[0]
-	if row[4] != "a b" {
-		t.Errorf("scopes are stored as %q", row[4])
+	if row[5] != "a b" {
+		t.Errorf("scopes are stored as %q", row[5])
 	}
-	if at := store.Time(row[5].(int64)); !at.Equal(expires) {
+	if at := store.Time(row[6].(int64)); !at.Equal(expires) {
 		t.Errorf("the latest expiry is stored as %v", at)
 	}
 }

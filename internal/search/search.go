@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"castellan/internal/fault"
 )
@@ -105,5 +106,42 @@ func (t Text) Matcher() func(text string) bool {
 		return func(text string) bool { return strings.HasSuffix(fold(text), value) }
 	default:
 		return func(text string) bool { return fold(text) == value }
+	}
+}
+
+// TimeMethod is how a time is compared. Its values are those of the interface
+// (zitadel.filter.v2.TimestampFilterMethod).
+type TimeMethod uint8
+
+// The methods of times.
+const (
+	At TimeMethod = iota
+	After
+	AfterOrAt
+	Before
+	BeforeOrAt
+)
+
+// Moment is a condition on a time.
+type Moment struct {
+	Time   time.Time
+	Method TimeMethod
+}
+
+// Bounds returns the first and the last microsecond since 1970 that meet the condition. A method that is
+// not declared is At.
+func (m Moment) Bounds() (first, last int64) {
+	at := m.Time.UnixMicro()
+	switch m.Method {
+	case After:
+		return at + 1, math.MaxInt64
+	case AfterOrAt:
+		return at, math.MaxInt64
+	case Before:
+		return math.MinInt64, at - 1
+	case BeforeOrAt:
+		return math.MinInt64, at
+	default:
+		return at, at
 	}
 }

@@ -37,6 +37,7 @@ import (
 	"castellan/internal/systemuser"
 	"castellan/internal/usage"
 	"castellan/internal/user"
+	"castellan/internal/usermetadata"
 	"castellan/internal/vault"
 	"castellan/internal/webkey"
 
@@ -50,7 +51,7 @@ import (
 // Nouns are all nouns the log knows.
 func Nouns() []eventlog.Kind {
 	return []eventlog.Kind{
-		instance.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, app.KeyNoun, member.Noun,
+		instance.Noun, org.Noun, user.Noun, usermetadata.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, app.KeyNoun, member.Noun,
 		quota.Noun, limit.Noun, feature.Noun, delivery.Noun, systemuser.Noun,
 		policy.Noun,
 		webkey.Noun,

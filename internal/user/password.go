@@ -1,10 +1,14 @@
 package user
 
 import (
+	"context"
 	"fmt"
 
 	"castellan/internal/defaults"
 	"castellan/internal/fault"
+	"castellan/internal/ident"
+	"castellan/internal/store"
+	"castellan/internal/vault"
 )
 
 // CheckPassword returns nil when policy allows the password. Otherwise the fault's id is
@@ -48,4 +52,40 @@ func CheckPassword(policy defaults.PasswordComplexity, field, password string) e
 		return nil
 	}
 	return refused
+}
+
+// Password is the wish for a password: in the clear, or as a hash that was made elsewhere. The zero
+// Password is none.
+type Password struct {
+	Plain          string
+	Hash           string // see vault.CheckHash
+	ChangeRequired bool
+}
+
+// checkPassword returns nil when a password may be set, or none is asked for: otherwise a fault of
+// [CheckPassword], or USER-JDk4t for a hash that nothing could be compared with.
+func (s *Service) checkPassword(ctx context.Context, q store.Querier, at ident.InstanceID, org ident.OrgID, p Password) error {
+	if p.Hash != "" {
+		if err := vault.CheckHash(p.Hash); err != nil {
+			return fault.Invalid("USER-JDk4t", "Errors.User.Password.NotSupported", FieldHash,
+				"must be argon2id in the PHC string format, or bcrypt").WithCause(err)
+		}
+		return nil
+	}
+	if p.Plain == "" {
+		return nil
+	}
+	policy, err := s.Policies.PasswordComplexity(ctx, q, at, org)
+	if err != nil {
+		return err
+	}
+	return CheckPassword(policy, FieldPassword, p.Plain)
+}
+
+// hash returns the hash of a password that checkPassword has allowed; empty of none.
+func (s *Service) hash(ctx context.Context, at ident.InstanceID, p Password) (string, error) {
+	if p.Hash != "" || p.Plain == "" {
+		return p.Hash, nil
+	}
+	return s.Passwords.Hash(ctx, string(at), p.Plain)
 }

@@ -42,7 +42,7 @@ func TestAddHuman(t *testing.T) {
 		{
 			Name: "without a password", When: human(nil), Then: []eventlog.Payload{added},
 			State: &State{
-				Kind: Human, UserName: "ada", FirstName: "Ada", LastName: "Lovelace", DisplayName: "Ada Lovelace",
+				Status: Active, Kind: Human, UserName: "ada", FirstName: "Ada", LastName: "Lovelace", DisplayName: "Ada Lovelace",
 				PreferredLanguage: "en", Email: "ada@acme.example",
 			},
 		},
@@ -51,9 +51,9 @@ func TestAddHuman(t *testing.T) {
 			When: human(func(a *AddHuman) { a.PasswordHash, a.PasswordChangeRequired, a.EmailVerified = "$hash", true, true }),
 			Then: append(with(func(p *HumanAdded) { p.PasswordHash, p.ChangeRequired = "$hash", true }), EmailVerified{}),
 			State: &State{
-				Kind: Human, UserName: "ada", FirstName: "Ada", LastName: "Lovelace", DisplayName: "Ada Lovelace",
+				Status: Active, Kind: Human, UserName: "ada", FirstName: "Ada", LastName: "Lovelace", DisplayName: "Ada Lovelace",
 				PreferredLanguage: "en", Email: "ada@acme.example", EmailVerified: true,
-				PasswordHash: "$hash", PasswordChangeRequired: true,
+				PasswordHash: "$hash", PasswordChangeRequired: true, PasswordChangedAt: logtest.At(1),
 			},
 		},
 		{
@@ -201,7 +201,7 @@ func TestAddMachine(t *testing.T) {
 		{
 			Name: "opaque tokens", When: AddMachine{UserName: " ci ", Name: "CI 機械 "}.when,
 			Then:  []eventlog.Payload{MachineAdded{UserName: " ci ", Name: "CI 機械", AccessTokenType: "bearer"}},
-			State: &State{Kind: Machine, UserName: " ci ", Name: "CI 機械", AccessTokenType: "bearer"},
+			State: &State{Status: Active, Kind: Machine, UserName: " ci ", Name: "CI 機械", AccessTokenType: "bearer"},
 		},
 		{Name: "no name", When: AddMachine{UserName: "ci", Name: " "}.when, Fault: refused("COMMAND-bs9Ds", "machine.name")},
 		{Name: "no user name", When: AddMachine{UserName: "\t", Name: "CI"}.when, Fault: refused("COMMAND-bm9Ds", "machine.user_name")},

@@ -60,10 +60,11 @@ func (h *Hasher) Hash(ctx context.Context, key, password string) (string, error)
 	return newArgonID(password, salt).String(), nil
 }
 
-// Verify reports whether encoded, which must be argon2id, is a hash of password. It returns
-// the faults of [Hasher.Hash], and ErrHash, without waiting, when encoded cannot be used.
+// Verify reports whether encoded is a hash of password: one of [Hasher.Hash], or one of those made
+// elsewhere that [CheckHash] accepts. It returns the faults of [Hasher.Hash], and ErrHash, without
+// waiting, when encoded cannot be used.
 func (h *Hasher) Verify(ctx context.Context, key, encoded, password string) (bool, error) {
-	a, err := parseArgonID(encoded)
+	known, err := parseHash(encoded)
 	if err != nil {
 		return false, err
 	}
@@ -71,5 +72,5 @@ func (h *Hasher) Verify(ctx context.Context, key, encoded, password string) (boo
 		return false, err
 	}
 	defer h.gate.leave()
-	return a.matches(password), nil
+	return known.matches(password), nil
 }

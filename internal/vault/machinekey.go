@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -36,7 +37,7 @@ func MachineKeyFile(key *rsa.PrivateKey, keyID ident.KeyID, user ident.UserID, e
 
 // PublicKeyPEM returns a public key as PKIX in PEM (RFC 5280 section 4.1.2.7), the form in
 // which machine keys are stored. It returns an error for a key x509 cannot write.
-func PublicKeyPEM(key *rsa.PublicKey) ([]byte, error) {
+func PublicKeyPEM(key crypto.PublicKey) ([]byte, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
 		return nil, fmt.Errorf("write public key: %w", err)

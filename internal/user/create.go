@@ -1,0 +1,197 @@
+package user
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+
+	"castellan/internal/eventlog"
+	"castellan/internal/fault"
+	"castellan/internal/ident"
+	"castellan/internal/store"
+)
+
+// Create is the wish for a user of an organization. Exactly one of Human and Machine is set.
+type Create struct {
+	Org      ident.OrgID
+	ID       ident.UserID // empty: a new one
+	UserName string       // blank: the e-mail address of a human, the id of a machine
+	Human    *CreateHuman
+	Machine  *AddMachine // without its user name
+	Also     Also        // nil: nothing
+}
+
+// CreateHuman is what the wish for a human says beyond its user name.
+type CreateHuman struct {
+	AddHuman // without user name, domain and hash
+	Password Password
+	// EmailCode and PhoneCode ask for codes to verify address and number with; of no meaning where the
+	// caller vouches for them.
+	EmailCode, PhoneCode bool
+}
+
+// Create makes a user. It returns the fault of KeepOrg when there is no such organization,
+// COMMAND-7yiox1isql for an id that a user has or has had, V3-DKcYh for a user name that is taken,
+// COMMAND-SFd21 for one below the domain of another organization, the faults of [AddHuman.Decide],
+// [AddMachine.Decide], [Language] and [CheckPassword], and USER-JDk4t for a hash that cannot be used.
+func (s *Service) Create(ctx context.Context, at ident.InstanceID, actor ident.Actor, wish Create) (State, Codes, error) {
+	if wish.ID == "" {
+		ids, err := s.IDs.Next(ctx, 1)
+		if err != nil {
+			return State{}, Codes{}, err
+		}
+		wish.ID = ident.UserID(ids[0])
+	}
+	events, codes, err := s.first(ctx, at, wish)
+	if err != nil {
+		return State{}, Codes{}, err
+	}
+	var after State
+	err = s.Log.Write(ctx, at, actor, func(ctx context.Context, w *eventlog.Writer) (err error) {
+		if after, err = s.begin(ctx, w, wish, events, codes); err != nil || wish.Also == nil {
+			return err
+		}
+		return wish.Also(ctx, w, after)
+	})
+	if err != nil {
+		if store.ConflictIn(err, "events") {
+			err = errExists.WithCause(err)
+		}
+		return State{}, Codes{}, taken(err)
+	}
+	return after, codes.reveal(), nil
+}
+
+// first decides the first events of a user. A password is hashed when all else is in order.
+func (s *Service) first(ctx context.Context, at ident.InstanceID, wish Create) ([]eventlog.Payload, codes, error) {
+	name := strings.TrimSpace(wish.UserName)
+	if wish.Human == nil {
+		m := *wish.Machine
+		m.UserName = cmp.Or(name, string(wish.ID))
+		events, err := m.Decide()
+		return events, nil, err
+	}
+	h := *wish.Human
+	h.UserName = cmp.Or(name, strings.TrimSpace(h.Email), " ")
+	if _, err := Language(h.PreferredLanguage); err != nil {
+		return nil, nil, err
+	}
+	if _, err := h.Decide(); err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkPassword(ctx, s.DB, at, wish.Org, h.Password); err != nil {
+		return nil, nil, err
+	}
+	var err error
+	if h.PasswordHash, err = s.hash(ctx, at, h.Password); err != nil {
+		return nil, nil, err
+	}
+	h.PasswordChangeRequired = h.Password.ChangeRequired
+	events, err := h.Decide()
+	made := make(codes)
+	if h.EmailCode && !h.EmailVerified {
+		made[ForEmail] = s.makeCode()
+	}
+	if h.PhoneCode && !h.PhoneVerified && strings.TrimSpace(h.Phone) != "" {
+		made[ForPhone] = s.makeCode()
+	}
+	return events, made, err
+}
+
+// begin appends the first events.
+func (s *Service) begin(ctx context.Context, w *eventlog.Writer, wish Create, events []eventlog.Payload, made codes) (State, error) {
+	if err := s.KeepOrg(ctx, w, w.Instance(), wish.Org); err != nil {
+		return State{}, err
+	}
+	if err := s.checkFree(ctx, w, wish.ID); err != nil {
+		return State{}, err
+	}
+	if err := s.checkDomain(ctx, w, w.Instance(), wish.Org, userNameOf(events)); err != nil {
+		return State{}, err
+	}
+	sealed, err := made.sealed(ctx, w, wish.ID)
+	if err != nil {
+		return State{}, err
+	}
+	return eventlog.Begin(ctx, w, Noun, eventlog.Origin{ID: string(wish.ID), Owner: string(wish.Org)},
+		append(events[:len(events):len(events)], sealed...)...)
+}
+
+// checkFree returns COMMAND-7yiox1isql for an id that a user has. That of one that was removed, and of one
+// that is made at the same time, is found by the log.
+func (s *Service) checkFree(ctx context.Context, w *eventlog.Writer, id ident.UserID) error {
+	_, err := Get(ctx, w, w.Instance(), id)
+	switch {
+	case err == nil:
+		return errExists
+	case errors.Is(err, NotFound):
+		return nil
+	}
+	return err
+}
+
+// userNameOf returns the user name that a user begins with.
+func userNameOf(events []eventlog.Payload) string {
+	switch p := events[0].(type) {
+	case HumanAdded:
+		return p.UserName
+	case MachineAdded:
+		return p.UserName
+	}
+	return ""
+}
+
+// codes are codes in the making, by what they are for.
+type codes map[Purpose]made
+
+// sealed returns the events that the codes were made.
+func (c codes) sealed(ctx context.Context, w *eventlog.Writer, id ident.UserID) ([]eventlog.Payload, error) {
+	if len(c) == 0 {
+		return nil, nil
+	}
+	sealer, err := w.Sealer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var events []eventlog.Payload
+	for purpose := ForEmail; purpose <= ForInvite; purpose++ {
+		if m, asked := c[purpose]; asked {
+			events = append(events, codeAdded(purpose, m.seal(sealer, w.Instance(), id, purpose)))
+		}
+	}
+	return events, nil
+}
+
+// reveal returns the codes for the caller.
+func (c codes) reveal() Codes { return Codes{Email: c[ForEmail].plain, Phone: c[ForPhone].plain} }
+
+// The refusals of a user that is to be made.
+var (
+	errExists    = fault.New(fault.FailedPrecondition, "COMMAND-7yiox1isql", "Errors.User.AlreadyExisting")
+	errNameTaken = fault.New(fault.AlreadyExists, "V3-DKcYh", "Errors.User.AlreadyExists").
+			WithViolation("username", "is already the name of a user")
+	errForeignDomain = fault.Invalid("COMMAND-SFd21", "Errors.User.DomainNotAllowedAsUsername", "username",
+		"must not end in a domain that another organization has verified")
+)
+
+// taken turns the conflict of a user name into its fault.
+func taken(err error) error {
+	if store.ConflictIn(err, Table) {
+		return errNameTaken.WithCause(err)
+	}
+	return err
+}
+
+// checkDomain returns COMMAND-SFd21 for a user name that ends in a domain of another organization.
+func (s *Service) checkDomain(ctx context.Context, q store.Querier, at ident.InstanceID, org ident.OrgID, userName string) error {
+	i := strings.LastIndexByte(userName, '@')
+	if i < 0 {
+		return nil
+	}
+	owner, err := s.DomainOwner(ctx, q, at, userName[i+1:])
+	if err == nil && owner != "" && owner != org {
+		return errForeignDomain
+	}
+	return err
+}
