@@ -53,6 +53,7 @@ var settingHelp = map[string]string{
 	"externalDomain":   "`domain` by which clients reach the server; generated domains lie below it",
 	"externalPort":     "`port` by which clients reach the server, 0 for that of the scheme",
 	"externalSecure":   "clients reach the server by https; false for plain http, as on a laptop",
+	"trustedProxies":   "`prefixes` such as 10.1.0.0/16 of proxies whose forwarding headers count",
 	"systemUsers":      "system users: name=/path/to/public.pem,... or a JSON object",
 	"masterKeyFile":    "`file` with the key that seals all others; created when missing",
 	"tlsCertFile":      "`file` with the certificate (PEM) when the port is to speak TLS",

@@ -13,6 +13,7 @@ import (
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/member"
+	"castellan/internal/origin"
 	"castellan/internal/quota"
 	"castellan/internal/store"
 	"castellan/internal/user"
@@ -64,9 +65,8 @@ type Config struct {
 	// DB is asked outside of transactions.
 	DB    store.Querier
 	Clock ident.Clock
-	// ExternalDomain and Secure are how clients reach the system; callers with a wrong host are told.
+	// ExternalDomain is how clients reach the system; callers with a wrong host are told.
 	ExternalDomain string
-	Secure         bool
 }
 
 // Directory finds instances by host, and users by token. It is safe for concurrent use.
@@ -96,17 +96,30 @@ const hostSQL = `SELECT i.instance_id, i.is_stopped, l.block,
  LEFT JOIN quotas q ON q.instance_id = d.instance_id AND q.unit = $2
  WHERE d.domain = $1`
 
-// ByHost returns the instance that a host leads to: the value of a Host or :authority header, perhaps
-// with a port. It returns a plain fault of kind NotFound (contract section 3.3) when there is none,
-// and the errors of store.DB.
-func (d *Directory) ByHost(ctx context.Context, host string) (Instance, error) {
-	domain, ok := domainOf(host)
+// ByOrigin returns the instance that the host of a request leads to. It returns a plain fault of kind
+// NotFound (contract section 3.3) when there is none, and when the public host that a trusted proxy names
+// is neither a trusted domain of the instance nor a domain of it; and the errors of store.DB. It costs one
+// read by key, and another one when there is a public host that is not the instance host.
+func (d *Directory) ByOrigin(ctx context.Context, o origin.Origin) (Instance, error) {
+	at, err := d.byHost(ctx, o)
+	if err != nil {
+		return Instance{}, err
+	}
+	if err := d.mayBeShownAs(ctx, at.ID, o); err != nil {
+		return Instance{}, err
+	}
+	return at, nil
+}
+
+// byHost is ByOrigin without a look at the public host.
+func (d *Directory) byHost(ctx context.Context, o origin.Origin) (Instance, error) {
+	domain, ok := domainOf(o.InstanceHost)
 	if !ok {
-		return Instance{}, d.unknown(host)
+		return Instance{}, d.unknown(o.Scheme, o.InstanceHost, noInstance)
 	}
 	found, err := store.One(ctx, d.config.DB, scanInstance, hostSQL, domain, quota.RequestsAllAuthenticated)
 	if errors.Is(err, store.ErrNotFound) {
-		return Instance{}, d.unknown(host)
+		return Instance{}, d.unknown(o.Scheme, o.InstanceHost, noInstance)
 	}
 	if err != nil {
 		return Instance{}, fmt.Errorf("find the instance of a host: %w", err)
@@ -114,16 +127,43 @@ func (d *Directory) ByHost(ctx context.Context, host string) (Instance, error) {
 	return found, nil
 }
 
+// mayBeShownAs returns an error unless the public host is one of the instance.
+func (d *Directory) mayBeShownAs(ctx context.Context, id ident.InstanceID, o origin.Origin) error {
+	if o.PublicHost == "" {
+		return nil
+	}
+	public, ok := domainOf(o.PublicHost)
+	if asked, _ := domainOf(o.InstanceHost); ok && public == asked {
+		return nil
+	}
+	trusted := false
+	if ok {
+		found, err := store.All(ctx, d.config.DB, func(row store.Scanner) (n int, err error) { err = row.Scan(&n); return n, err },
+			`SELECT 1 FROM instance_trusted_domains WHERE instance_id = $1 AND domain = $2
+ UNION ALL SELECT 1 FROM instance_domains WHERE domain = $2 AND instance_id = $1`, id, public)
+		if err != nil {
+			return fmt.Errorf("find a trusted domain of instance %s: %w", id, err)
+		}
+		trusted = len(found) > 0
+	}
+	if !trusted {
+		return d.unknown(o.Scheme, o.PublicHost, notTrusted)
+	}
+	return nil
+}
+
+// The ids of the faults of hosts (contract section 3.3).
+const (
+	noInstance = "QUERY-1kIjX"
+	notTrusted = "QUERY-IuGh1"
+)
+
 // unknown is the answer to a host that leads nowhere. Its text is the one clients know, cut where
 // no host can be as long.
-func (d *Directory) unknown(host string) error {
-	scheme := "http"
-	if d.config.Secure {
-		scheme = "https"
-	}
+func (d *Directory) unknown(scheme, host, id string) error {
 	return fault.Plain(fault.NotFound, fmt.Sprintf(
-		"unable to set instance using origin %s://%.260s (ExternalDomain is %s): ID=QUERY-1kIjX Message=Instance not found",
-		scheme, host, d.config.ExternalDomain))
+		"unable to set instance using origin %s://%.260s (ExternalDomain is %s): ID=%s Message=Instance not found",
+		scheme, host, d.config.ExternalDomain, id))
 }
 
 // scanInstance reads one row of hostSQL.
@@ -153,12 +193,12 @@ const tokenSQL = `SELECT t.user_id, t.expires_at, u.state, u.org_id, o.state, m.
  LEFT JOIN members m ON m.instance_id = t.instance_id AND m.user_id = t.user_id
  WHERE t.instance_id = $1 AND t.token_hash = $2`
 
-// ByToken returns the user whose token is sent to a host: one of the instance the host leads to, who
+// ByToken returns the user whose token is sent to an origin: one of the instance it leads to, who
 // is active and of an active organization, with a token that has not expired. Otherwise it returns a fault of kind Unauthenticated
 // (AUTH-7fs1e), whose hidden cause names the reason; the errors of store.DB; and that of ctx when it
 // ends while a token that has proved nothing waits. The look-up is by the hash of 256 random bits, so
 // what its time tells is of no use.
-func (d *Directory) ByToken(ctx context.Context, host string, token vault.Token) (User, error) {
+func (d *Directory) ByToken(ctx context.Context, o origin.Origin, token vault.Token) (User, error) {
 	hash := [sha256.Size]byte(token.Hash())
 	_, proved := d.proved.GetIfPresent(hash)
 	if !proved {
@@ -169,7 +209,7 @@ func (d *Directory) ByToken(ctx context.Context, host string, token vault.Token)
 			return User{}, ctx.Err()
 		}
 	}
-	who, err := d.byHash(ctx, host, hash[:])
+	who, err := d.byHash(ctx, o, hash[:])
 	switch {
 	case err == nil && !proved:
 		d.proved.Set(hash, struct{}{})
@@ -180,8 +220,8 @@ func (d *Directory) ByToken(ctx context.Context, host string, token vault.Token)
 }
 
 // byHash is ByToken of the hash of a token.
-func (d *Directory) byHash(ctx context.Context, host string, hash []byte) (User, error) {
-	at, err := d.ByHost(ctx, host)
+func (d *Directory) byHash(ctx context.Context, o origin.Origin, hash []byte) (User, error) {
+	at, err := d.byHost(ctx, o)
 	if fault.KindOf(err) == fault.NotFound {
 		return User{}, errToken.WithCause(err)
 	}
@@ -206,7 +246,7 @@ func (d *Directory) byHash(ctx context.Context, host string, hash []byte) (User,
 			})
 		}
 	}
-	return who, nil
+	return who, d.mayBeShownAs(ctx, at.ID, o)
 }
 
 // orgActive is the state, in the column of that name, of an organization whose users may act.

@@ -18,6 +18,7 @@ import (
 	"castellan/internal/instance"
 	"castellan/internal/member"
 	"castellan/internal/org"
+	"castellan/internal/origin"
 	"castellan/internal/pat"
 	"castellan/internal/quota"
 	"castellan/internal/store"
@@ -50,12 +51,15 @@ func newFixture(t testing.TB, db store.DB) *fixture {
 	f := &fixture{TB: t, db: db, clock: ident.NewManualClock(start), tokens: make(map[string]vault.Token)}
 	keys := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
 	f.log = eventlog.New(db, keys, f.clock, instance.Noun, org.Noun, user.Noun, pat.Noun, member.Noun, quota.Noun)
-	f.dir = NewDirectory(Config{DB: db, Clock: f.clock, ExternalDomain: "id.example", Secure: true})
+	f.dir = NewDirectory(Config{DB: db, Clock: f.clock, ExternalDomain: "id.example"})
 	f.instance("A", "a.example", "ada")
 	f.instance("B", "b.example", "bob")
 	f.user("A", "eve", expiry.Never, member.Add{Org: "7", Roles: []string{"ORG_OWNER", "IAM_OWNER"}})
 	return f
 }
+
+// at is the origin of a request to a host.
+func at(host string) origin.Origin { return origin.Origin{Scheme: "https", InstanceHost: host} }
 
 var start = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 
@@ -127,7 +131,7 @@ func (f *fixture) exec(sql string, args ...any) {
 func TestAHostLeadsToItsInstance(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
 		for host, want := range map[string]ident.InstanceID{"a.example": "A", "B.example:8080": "B"} {
-			got, err := f.dir.ByHost(f.Context(), host)
+			got, err := f.dir.ByOrigin(f.Context(), at(host))
 			f.must(err)
 			if diff := cmp.Diff(Instance{ID: want}, got); diff != "" {
 				f.Errorf("%s (-want +got):\n%s", host, diff)
@@ -140,15 +144,14 @@ func TestAHostLeadsToItsInstance(t *testing.T) {
 func TestAHostThatLeadsNowhere(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
 		for _, host := range []string{"c.example", "a.example.", "id.example", "example", "", strings.Repeat("x", 5000)} {
-			_, err := f.dir.ByHost(f.Context(), host)
+			_, err := f.dir.ByOrigin(f.Context(), at(host))
 			want := "unable to set instance using origin https://" + host[:min(len(host), 260)] +
 				" (ExternalDomain is id.example): ID=QUERY-1kIjX Message=Instance not found"
 			if fault.KindOf(err) != fault.NotFound || fault.Of(err).Public() != want {
 				f.Errorf("%.100q: %v", host, err)
 			}
 		}
-		f.dir.config.Secure = false
-		if _, err := f.dir.ByHost(f.Context(), "c.example:1"); !strings.Contains(err.Error(), " http://c.example:1 ") {
+		if _, err := f.dir.ByOrigin(f.Context(), origin.Origin{Scheme: "http", InstanceHost: "c.example:1"}); !strings.Contains(err.Error(), " http://c.example:1 ") {
 			f.Error(err)
 		}
 	})
@@ -158,7 +161,7 @@ func TestWhatAnInstanceMayNot(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
 		usable := func(want error) {
 			f.Helper()
-			got, err := f.dir.ByHost(f.Context(), "a.example")
+			got, err := f.dir.ByOrigin(f.Context(), at("a.example"))
 			f.must(err)
 			if err := got.Usable(); !errors.Is(err, want) {
 				f.Errorf("%v, want %v", err, want)
@@ -182,10 +185,10 @@ func TestWhatAnInstanceMayNot(t *testing.T) {
 
 		_, err = life.Remove(f.Context(), "A", "op")
 		f.must(err)
-		if _, err := f.dir.ByHost(f.Context(), "a.example"); fault.KindOf(err) != fault.NotFound {
+		if _, err := f.dir.ByOrigin(f.Context(), at("a.example")); fault.KindOf(err) != fault.NotFound {
 			f.Errorf("the host of a removed instance: %v", err)
 		}
-		if _, err := f.dir.ByToken(f.Context(), "a.example", f.tokens["ada"]); !unauthenticated(err) {
+		if _, err := f.dir.ByToken(f.Context(), at("a.example"), f.tokens["ada"]); !unauthenticated(err) {
 			f.Errorf("a token of a removed instance: %v", err)
 		}
 	})
@@ -207,7 +210,7 @@ func TestTheQuotaComesAlong(t *testing.T) {
 		}
 		requests := func(want quota.Terms) {
 			f.Helper()
-			got, err := f.dir.ByHost(f.Context(), "a.example")
+			got, err := f.dir.ByOrigin(f.Context(), at("a.example"))
 			f.must(err)
 			if diff := cmp.Diff(want, got.Requests); diff != "" {
 				f.Errorf("(-want +got):\n%s", diff)
@@ -216,12 +219,12 @@ func TestTheQuotaComesAlong(t *testing.T) {
 		set(quota.ActionsAllRunSeconds, "11")
 		requests(quota.Terms{}) // that is of another unit
 		requests(set(quota.RequestsAllAuthenticated, "12"))
-		who, err := f.dir.ByToken(f.Context(), "a.example", f.tokens["ada"])
+		who, err := f.dir.ByToken(f.Context(), at("a.example"), f.tokens["ada"])
 		f.must(err)
 		if who.Instance.Requests.Quota != "12" {
 			f.Errorf("a user comes with %+v", who.Instance)
 		}
-		if other, err := f.dir.ByHost(f.Context(), "b.example"); err != nil || other.Requests != (quota.Terms{}) {
+		if other, err := f.dir.ByOrigin(f.Context(), at("b.example")); err != nil || other.Requests != (quota.Terms{}) {
 			f.Errorf("another instance has %+v, %v", other.Requests, err)
 		}
 	})
@@ -235,7 +238,7 @@ func unauthenticated(err error) bool {
 
 func TestTokens(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
-		who, err := f.dir.ByToken(f.Context(), "A.example:443", f.tokens["ada"])
+		who, err := f.dir.ByToken(f.Context(), at("A.example:443"), f.tokens["ada"])
 		f.must(err)
 		if who.ID != "ada" || who.Instance.ID != "A" {
 			f.Errorf("%+v", who)
@@ -249,7 +252,7 @@ func TestTokens(t *testing.T) {
 			mutated[i] ^= 1
 			if token, err := vault.ParseToken(string(mutated)); err == nil {
 				tokens++
-				if _, err := f.dir.ByToken(f.Context(), "a.example", token); !unauthenticated(err) {
+				if _, err := f.dir.ByToken(f.Context(), at("a.example"), token); !unauthenticated(err) {
 					f.Errorf("byte %d changed: %v", i, err)
 				}
 			}
@@ -260,10 +263,10 @@ func TestTokens(t *testing.T) {
 		}
 
 		f.user("A", "late", start.Add(time.Hour), member.Add{Roles: []string{"IAM_OWNER"}})
-		_, err = f.dir.ByToken(f.Context(), "a.example", f.tokens["late"])
+		_, err = f.dir.ByToken(f.Context(), at("a.example"), f.tokens["late"])
 		f.must(err)
 		f.clock.Advance(time.Hour - time.Microsecond)
-		_, err = f.dir.ByToken(f.Context(), "a.example", f.tokens["late"])
+		_, err = f.dir.ByToken(f.Context(), at("a.example"), f.tokens["late"])
 		f.must(err)
 		f.clock.Advance(time.Microsecond) // the expiry is the first moment at which it is of no use
 
@@ -292,7 +295,7 @@ func TestTokens(t *testing.T) {
 			"never made":             {"a.example", vault.NewToken(nil)},
 			"no token":               {"a.example", vault.Token{}},
 		} {
-			if who, err := f.dir.ByToken(f.Context(), c.host, c.token); !unauthenticated(err) || who.ID != "" {
+			if who, err := f.dir.ByToken(f.Context(), at(c.host), c.token); !unauthenticated(err) || who.ID != "" {
 				f.Errorf("%s: %+v, %v", name, who, err)
 			}
 		}
@@ -325,7 +328,7 @@ func TestWhatUsersMay(t *testing.T) {
 			{"b.example", "bob", "iam.read", "B", true},
 			{"b.example", "bob", "iam.read", "A", false},
 		} {
-			who, err := f.dir.ByToken(f.Context(), c.host, f.tokens[c.name])
+			who, err := f.dir.ByToken(f.Context(), at(c.host), f.tokens[c.name])
 			f.must(err)
 			err = who.May(c.permission, c.about)
 			if c.may && err != nil {
@@ -337,7 +340,7 @@ func TestWhatUsersMay(t *testing.T) {
 		}
 		// Who loses its membership has lost it at once.
 		f.exec(`DELETE FROM members WHERE user_id = 'ada'`)
-		who, err := f.dir.ByToken(f.Context(), "a.example", f.tokens["ada"])
+		who, err := f.dir.ByToken(f.Context(), at("a.example"), f.tokens["ada"])
 		f.must(err)
 		if err := who.May("iam.read", "A"); !errors.Is(err, call.Denied) {
 			f.Errorf("no member any more: %v", err)
@@ -366,14 +369,61 @@ func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
 				f.Errorf("%s: %d statements, want %d", what, n, want)
 			}
 		}
-		_, _ = f.dir.ByHost(f.Context(), "a.example")
+		_, _ = f.dir.ByOrigin(f.Context(), at("a.example"))
 		check("a host", 1)
-		_, _ = f.dir.ByHost(f.Context(), "[::1]")
+		_, _ = f.dir.ByOrigin(f.Context(), at("[::1]"))
 		check("a host that is none", 0)
-		_, _ = f.dir.ByToken(f.Context(), "a.example", f.tokens["ada"])
+		_, _ = f.dir.ByToken(f.Context(), at("a.example"), f.tokens["ada"])
 		check("a token", 2)
-		_, _ = f.dir.ByToken(f.Context(), "c.example", f.tokens["ada"])
+		_, _ = f.dir.ByToken(f.Context(), at("c.example"), f.tokens["ada"])
 		check("a token at an unknown host", 1)
+	})
+}
+
+// TestPublicHosts: a proxy may show an instance under one of its trusted domains, or of its own, and no other.
+func TestPublicHosts(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		f.exec(`INSERT INTO instance_trusted_domains (instance_id, domain, sequence, created_at) VALUES
+ ('A', 'shown.example', 1, 1), ('B', 'other.example', 1, 1)`)
+		f.exec(`INSERT INTO instance_domains (domain, instance_id, is_generated, is_primary, sequence, created_at, changed_at)
+ VALUES ('second.example', 'A', FALSE, FALSE, 1, 1, 1)`)
+		asked := &counting{Querier: f.db}
+		f.dir.config.DB = asked
+		for public, c := range map[string]struct {
+			ok    bool
+			costs int32
+		}{
+			"": {true, 1}, "a.example": {true, 1}, "A.example:8443": {true, 1},
+			"shown.example": {true, 2}, "SHOWN.example:8443": {true, 2}, "second.example": {true, 2},
+			"other.example": {false, 2}, "b.example": {false, 2}, "evil.example": {false, 2}, "x.shown.example": {false, 2},
+			"[::1]:80": {false, 1}, "shown.example.": {false, 1},
+		} {
+			o := at("a.example:8080")
+			o.PublicHost = public
+			asked.statements.Store(0)
+			got, err := f.dir.ByOrigin(f.Context(), o)
+			if n := asked.statements.Load(); n != c.costs {
+				f.Errorf("%q: %d statements, want %d", public, n, c.costs)
+			}
+			who, tokenErr := f.dir.ByToken(f.Context(), o, f.tokens["ada"])
+			if c.ok {
+				f.must(err)
+				f.must(tokenErr)
+				if got.ID != "A" || who.ID != "ada" {
+					f.Errorf("%q: %+v, %+v", public, got, who)
+				}
+				continue
+			}
+			for _, err := range []error{err, tokenErr} {
+				if fault.KindOf(err) != fault.NotFound || !strings.Contains(fault.Of(err).Public(), "https://"+public+" ") ||
+					!strings.Contains(err.Error(), "ID=QUERY-IuGh1 ") {
+					f.Errorf("%q: %v", public, err)
+				}
+			}
+			if _, err := f.dir.ByToken(f.Context(), o, f.tokens["bob"]); !unauthenticated(err) {
+				f.Errorf("%q, to a stranger: %v", public, err)
+			}
+		}
 	})
 }
 
@@ -386,10 +436,10 @@ func (failing) Query(context.Context, string, ...any) (store.Rows, error) {
 
 func TestADatabaseThatIsAwayIsNoAnswer(t *testing.T) {
 	d := NewDirectory(Config{DB: failing{}, Clock: ident.NewManualClock(start)})
-	if _, err := d.ByHost(t.Context(), "a.example"); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("ByHost: %v", err)
+	if _, err := d.ByOrigin(t.Context(), at("a.example")); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("ByOrigin: %v", err)
 	}
-	if _, err := d.ByToken(t.Context(), "a.example", vault.NewToken(nil)); !errors.Is(err, store.ErrUnavailable) {
+	if _, err := d.ByToken(t.Context(), at("a.example"), vault.NewToken(nil)); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("ByToken: %v", err)
 	}
 }
@@ -420,7 +470,7 @@ func TestStrangersDoNotOccupyTheDatabase(t *testing.T) {
 		}
 		f.dir.config.DB = h
 		free(2)
-		_, err := f.dir.ByToken(f.Context(), "a.example", f.tokens["ada"])
+		_, err := f.dir.ByToken(f.Context(), at("a.example"), f.tokens["ada"])
 		f.must(err)
 		<-h.asked
 		<-h.asked
@@ -429,7 +479,7 @@ func TestStrangersDoNotOccupyTheDatabase(t *testing.T) {
 		done := make(chan error, strangers)
 		for range strangers {
 			go func() {
-				_, err := f.dir.ByToken(f.Context(), "a.example", vault.NewToken(nil))
+				_, err := f.dir.ByToken(f.Context(), at("a.example"), vault.NewToken(nil))
 				done <- err
 			}()
 		}
@@ -441,12 +491,12 @@ func TestStrangersDoNotOccupyTheDatabase(t *testing.T) {
 		}
 		gone, cancel := context.WithCancel(f.Context())
 		cancel()
-		if _, err := f.dir.ByToken(gone, "a.example", f.tokens["bob"]); !errors.Is(err, context.Canceled) {
+		if _, err := f.dir.ByToken(gone, at("a.example"), f.tokens["bob"]); !errors.Is(err, context.Canceled) {
 			f.Errorf("a stranger who leaves: %v", err)
 		}
 		known := make(chan error, 1)
 		go func() {
-			_, err := f.dir.ByToken(f.Context(), "a.example", f.tokens["ada"])
+			_, err := f.dir.ByToken(f.Context(), at("a.example"), f.tokens["ada"])
 			known <- err
 		}()
 		<-h.asked // while all places are taken
@@ -458,7 +508,7 @@ func TestStrangersDoNotOccupyTheDatabase(t *testing.T) {
 			}
 		}
 		f.dir.config.DB = f.db
-		if _, err := f.dir.ByToken(f.Context(), "b.example", f.tokens["ada"]); !unauthenticated(err) {
+		if _, err := f.dir.ByToken(f.Context(), at("b.example"), f.tokens["ada"]); !unauthenticated(err) {
 			f.Errorf("another instance: %v", err)
 		}
 		if _, proved := f.dir.proved.GetIfPresent([32]byte(f.tokens["ada"].Hash())); proved {
@@ -475,7 +525,7 @@ func BenchmarkDirectory(b *testing.B) {
 		b.Run("host/"+e.Name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := f.dir.ByHost(b.Context(), "a.example:8080"); err != nil {
+				if _, err := f.dir.ByOrigin(b.Context(), at("a.example:8080")); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -483,7 +533,7 @@ func BenchmarkDirectory(b *testing.B) {
 		b.Run("token/"+e.Name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := f.dir.ByToken(b.Context(), "a.example:8080", f.tokens["ada"]); err != nil {
+				if _, err := f.dir.ByToken(b.Context(), at("a.example:8080"), f.tokens["ada"]); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -13,14 +13,14 @@ import (
 
 	"castellan/internal/access"
 	"castellan/internal/fault"
+	"castellan/internal/origin"
 	"castellan/internal/signing"
 )
 
 // Directory knows instances by their hosts.
 type Directory interface {
-	// ByHost takes the Host or :authority of a request. It returns a fault of kind NotFound for one
-	// that leads to no instance.
-	ByHost(ctx context.Context, host string) (access.Instance, error)
+	// ByOrigin returns a fault of kind NotFound for a request whose host leads to no instance.
+	ByOrigin(ctx context.Context, o origin.Origin) (access.Instance, error)
 }
 
 // Provider is the issuers of all instances. Its fields are set before [Provider.Handler] is called, and not
@@ -29,8 +29,8 @@ type Provider struct {
 	Directory Directory
 	// Keys sign for instances.
 	Keys *signing.Keys
-	// Secure says that clients use https, whatever the connection is like that reaches this server.
-	Secure bool
+	// Origins tells under which scheme and host a request came in.
+	Origins *origin.Resolver
 	// Logger takes a line for each request at level debug, and for each failure of ours.
 	Logger *slog.Logger
 }
@@ -135,7 +135,11 @@ func (p *Provider) serve(e endpoint, w http.ResponseWriter, r *http.Request) (er
 	if !allowed(e.methods, r.Method) {
 		return &notAllowed{e.methods}
 	}
-	at, err := p.Directory.ByHost(r.Context(), r.Host)
+	from, err := p.Origins.Of(r)
+	if err != nil {
+		return &refusal{http.StatusBadRequest, fault.Of(err).Public()}
+	}
+	at, err := p.Directory.ByOrigin(r.Context(), from)
 	if fault.KindOf(err) == fault.NotFound {
 		return &refusal{http.StatusNotFound, fault.Of(err).Public()}
 	}
@@ -146,7 +150,7 @@ func (p *Provider) serve(e endpoint, w http.ResponseWriter, r *http.Request) (er
 		return err
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, e.body)
-	return e.serve(w, &Request{Request: r, Instance: at, Issuer: p.issuer(r)})
+	return e.serve(w, &Request{Request: r, Instance: at, Issuer: issuerOf(from)})
 }
 
 // usable returns nil, or why nothing is served for an instance (contract section 2.8).

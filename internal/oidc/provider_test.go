@@ -26,6 +26,7 @@ import (
 	"castellan/internal/idgrant"
 	"castellan/internal/instance"
 	"castellan/internal/limit"
+	"castellan/internal/origin"
 	"castellan/internal/signing"
 	"castellan/internal/store"
 	"castellan/internal/store/storetest"
@@ -112,6 +113,10 @@ func (f *fixture) do(method, host, path, body string, header ...string) *http.Re
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
+	return f.send(r)
+}
+
+func (f *fixture) send(r *http.Request) *http.Response {
 	w := httptest.NewRecorder()
 	f.handler.ServeHTTP(w, r)
 	return w.Result()
@@ -156,14 +161,55 @@ func TestTheIssuerIsTheOneThatWasAsked(t *testing.T) {
 				}
 			}
 		}
-		f.provider.Secure = true
+		f.provider.Origins = origin.NewResolver(nil, true)
 		if got := f.decode(f.get("a.example", pathDiscovery), http.StatusOK)["issuer"]; got != "https://a.example" {
 			f.Errorf("behind a proxy with TLS: %v", got)
 		}
+		f.provider.Origins = nil
 		r := httptest.NewRequest(http.MethodGet, pathDiscovery, nil)
-		r.TLS, r.Host, f.provider.Secure = &tls.ConnectionState{}, "a.example:8443", false
-		if got := f.provider.issuer(r); got != "https://a.example:8443" {
+		r.TLS, r.Host = &tls.ConnectionState{}, "a.example:8443"
+		if got := f.decode(f.send(r), http.StatusOK)["issuer"]; got != "https://a.example:8443" {
 			f.Errorf("with TLS: %v", got)
+		}
+	})
+}
+
+// TestTheIssuerBehindAProxy: it is the one the proxy says its client has asked, if the proxy is trusted and
+// the instance may be shown so.
+func TestTheIssuerBehindAProxy(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		trusted, err := origin.ParseTrusted([]string{"10.0.0.0/8"})
+		f.must(err)
+		f.provider.Origins = origin.NewResolver(trusted, false)
+		_, err = f.instances.AddTrustedDomain(f.Context(), "A", "op", "shown.example")
+		f.must(err)
+		for _, c := range []struct {
+			peer, header, value string
+			status              int
+			want                string // the issuer, or what is said
+		}{
+			{"192.0.2.1:1", "Forwarded", "host=b.example;proto=https", http.StatusOK, "http://a.example"},
+			{"192.0.2.1:1", "X-Zitadel-Public-Host", "shown.example", http.StatusOK, "http://a.example"},
+			{"192.0.2.1:1", "X-Forwarded-Host", "a b", http.StatusOK, "http://a.example"},
+			{"10.0.0.1:1", "Forwarded", "host=B.example:8443;proto=https", http.StatusOK, "https://b.example:8443"},
+			{"10.0.0.1:1", "X-Zitadel-Public-Host", "shown.example:444", http.StatusOK, "http://shown.example:444"},
+			{"10.0.0.1:1", "X-Zitadel-Public-Host", "evil.example", http.StatusNotFound, "ID=QUERY-IuGh1"},
+			{"10.0.0.1:1", "X-Zitadel-Public-Host", "b.example", http.StatusNotFound, "ID=QUERY-IuGh1"},
+			{"10.0.0.1:1", "X-Forwarded-Host", "shown.example", http.StatusNotFound, "ID=QUERY-1kIjX"},
+			{"10.0.0.1:1", "X-Forwarded-Host", "a b", http.StatusBadRequest, "X-Forwarded-Host: must be a host"},
+		} {
+			r := httptest.NewRequest(http.MethodGet, pathDiscovery, nil)
+			r.Host, r.RemoteAddr = "a.example", c.peer
+			r.Header.Set(c.header, c.value)
+			if c.status != http.StatusOK {
+				if got := f.text(f.send(r), c.status); !strings.Contains(got, c.want) {
+					f.Errorf("%+v: %s", c, got)
+				}
+				continue
+			}
+			if got := f.decode(f.send(r), http.StatusOK)["issuer"]; got != c.want {
+				f.Errorf("%+v: %v", c, got)
+			}
 		}
 	})
 }

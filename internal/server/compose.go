@@ -27,6 +27,7 @@ import (
 	"castellan/internal/member"
 	"castellan/internal/once"
 	"castellan/internal/org"
+	"castellan/internal/origin"
 	"castellan/internal/pat"
 	"castellan/internal/policy"
 	"castellan/internal/project"
@@ -77,6 +78,11 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 		return err
 	}
 	s.users.Ask(s.db)
+	trusted, err := origin.ParseTrusted(s.cfg.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	s.origins = origin.NewResolver(trusted, s.cfg.ExternalSecure)
 	deliveries := &delivery.Service{DB: s.db, Log: s.events}
 	if s.sender, err = newSender(s.cfg, deliveries, clock, s.log, metrics); err != nil {
 		return err
@@ -85,7 +91,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 		return err
 	}
 	s.hosts = access.NewDirectory(access.Config{
-		DB: s.db, Clock: clock, ExternalDomain: s.cfg.ExternalDomain, Secure: s.cfg.ExternalSecure,
+		DB: s.db, Clock: clock, ExternalDomain: s.cfg.ExternalDomain,
 	})
 	s.webkeys = s.webKeyService()
 	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(metrics)})
@@ -116,6 +122,7 @@ func (s *Server) dispatcher(metrics prometheus.Registerer) *dispatch.Dispatcher 
 	return &dispatch.Dispatcher{
 		Users:          s.users,
 		Directory:      s.hosts,
+		Origins:        s.origins,
 		Meter:          s.meter,
 		Audit:          s.audit,
 		AuditReads:     s.cfg.AuditReads,

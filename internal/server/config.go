@@ -11,6 +11,7 @@ import (
 
 	"castellan/internal/audit"
 	"castellan/internal/egress"
+	"castellan/internal/origin"
 	"castellan/internal/systemuser"
 )
 
@@ -29,6 +30,10 @@ type Config struct {
 	ExternalDomain string `yaml:"externalDomain" env:"CASTELLAN_EXTERNAL_DOMAIN"`
 	ExternalPort   int    `yaml:"externalPort" env:"CASTELLAN_EXTERNAL_PORT"`
 	ExternalSecure bool   `yaml:"externalSecure" env:"CASTELLAN_EXTERNAL_SECURE"`
+
+	// TrustedProxies are prefixes of addresses, such as 10.1.0.0/16, of the proxies whose headers say
+	// under which host and scheme a request came in, see package origin. By default nobody is trusted.
+	TrustedProxies []string `yaml:"trustedProxies" env:"CASTELLAN_TRUSTED_PROXIES"`
 
 	// SystemUsers may call the System API.
 	SystemUsers []systemuser.Config `yaml:"systemUsers" env:"-"`
@@ -99,6 +104,9 @@ func (c Config) Validate() error {
 	}
 	if c.ExternalPort < 0 || c.ExternalPort > 65535 {
 		bad("externalPort", "must be 0 to 65535, not %d", c.ExternalPort)
+	}
+	if _, err := origin.ParseTrusted(c.TrustedProxies); err != nil {
+		bad("trustedProxies", "%v", err)
 	}
 	if c.MasterKeyFile == "" {
 		bad("masterKeyFile", "must not be empty")

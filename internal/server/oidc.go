@@ -32,7 +32,7 @@ func (s *Server) provider(keyring *vault.Keyring) *oidc.Provider {
 	return &oidc.Provider{
 		Directory: s.hosts,
 		Keys:      signing.New(signing.Config{DB: s.db, Sealers: keyring, Web: s.webkeys}),
-		Secure:    s.cfg.ExternalSecure,
+		Origins:   s.origins,
 		Logger:    s.log,
 	}
 }

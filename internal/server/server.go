@@ -16,6 +16,7 @@ import (
 	"castellan/internal/eventlog"
 	"castellan/internal/ident"
 	"castellan/internal/once"
+	"castellan/internal/origin"
 	"castellan/internal/session"
 	"castellan/internal/spent"
 	"castellan/internal/store"
@@ -36,6 +37,7 @@ type Server struct {
 	users    *systemuser.Registry
 	sysusers *systemuser.Service
 	once     *once.Book
+	origins  *origin.Resolver
 	sessions *session.Service
 	spent    *spent.Book
 	audit    *audit.Log

@@ -14,6 +14,7 @@ import (
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/once"
+	"castellan/internal/origin"
 	"castellan/internal/systemuser"
 	"castellan/internal/vault"
 )
@@ -60,7 +61,11 @@ func (d *Dispatcher) admit(ctx context.Context, c *transport.Call) (a admission,
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if token, ok := instanceToken(authorization); ok && d.Directory != nil {
-		user, err := d.Directory.ByToken(ctx, c.Host, token)
+		from, err := d.originOf(c)
+		if err != nil {
+			return a, err
+		}
+		user, err := d.Directory.ByToken(ctx, from, token)
 		if err != nil {
 			return a, err
 		}
@@ -69,6 +74,11 @@ func (d *Dispatcher) admit(ctx context.Context, c *transport.Call) (a admission,
 	}
 	a.system, err = d.Users.Authenticate(ctx, authorization)
 	return a, err
+}
+
+// originOf tells under which host a call came in.
+func (d *Dispatcher) originOf(c *transport.Call) (origin.Origin, error) {
+	return d.Origins.Resolve(origin.Request{Host: c.Host, Peer: c.Peer, TLS: c.TLS, Header: c.Header})
 }
 
 // instanceToken returns the personal access token of an Authorization header; ok is false when it

@@ -88,7 +88,11 @@ func (d *Dispatcher) byHost(ctx context.Context, c *transport.Call, v *visit) (a
 	if d.Directory == nil {
 		return access.Instance{}, fault.Plain(fault.Unimplemented, "instances are not found by host here")
 	}
-	found, err := d.Directory.ByHost(ctx, c.Host)
+	from, err := d.originOf(c)
+	if err != nil {
+		return access.Instance{}, err
+	}
+	found, err := d.Directory.ByOrigin(ctx, from)
 	if fault.KindOf(err) == fault.NotFound {
 		if denied := v.may(c.Header); denied != nil {
 			return found, denied

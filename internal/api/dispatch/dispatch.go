@@ -22,6 +22,7 @@ import (
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
+	"castellan/internal/origin"
 	"castellan/internal/quota"
 	"castellan/internal/store"
 	"castellan/internal/systemuser"
@@ -37,12 +38,11 @@ type Authenticator interface {
 
 // Directory knows instances by their hosts, and the users of instances by their tokens.
 type Directory interface {
-	// ByHost takes the Host or :authority of a request. It returns a fault of kind NotFound for one
-	// that leads to no instance.
-	ByHost(ctx context.Context, host string) (access.Instance, error)
-	// ByToken returns the user of the instance of a host who has a token. It returns a fault of kind
+	// ByOrigin returns a fault of kind NotFound for a request whose host leads to no instance.
+	ByOrigin(ctx context.Context, o origin.Origin) (access.Instance, error)
+	// ByToken returns the user of the instance of an origin who has a token. It returns a fault of kind
 	// Unauthenticated when there is none.
-	ByToken(ctx context.Context, host string, token vault.Token) (access.User, error)
+	ByToken(ctx context.Context, o origin.Origin, token vault.Token) (access.User, error)
 	// FindOrg returns the organization of an instance that an id or a verified domain stands for. It
 	// returns a fault of kind PermissionDenied when there is none.
 	FindOrg(ctx context.Context, at ident.InstanceID, name string) (ident.OrgID, error)
@@ -64,6 +64,8 @@ type Dispatcher struct {
 	// Directory knows instances and their users. Without it nobody is a user of an instance, and
 	// calls by host are not served.
 	Directory Directory
+	// Origins tells under which host a call came in; nil: under its own, no proxy is trusted.
+	Origins *origin.Resolver
 	// Meter counts the calls of the users of instances; nil: they are not counted.
 	Meter Meter
 	// Audit takes an entry for each call that [Dispatcher.AuditReads] says; nil: nothing is audited.

@@ -23,6 +23,7 @@ import (
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/instance"
+	"castellan/internal/origin"
 	"castellan/internal/store"
 	"castellan/internal/systemuser"
 	"castellan/internal/vault"
@@ -304,7 +305,7 @@ func (s *slow) Authenticate(ctx context.Context, _ []string) (systemuser.Caller,
 	return systemuser.Caller{}, s.hang(ctx)
 }
 
-func (s *slow) ByToken(ctx context.Context, _ string, _ vault.Token) (access.User, error) {
+func (s *slow) ByToken(ctx context.Context, _ origin.Origin, _ vault.Token) (access.User, error) {
 	return access.User{}, s.hang(ctx)
 }
 

@@ -56,7 +56,11 @@ func (d *Dispatcher) enterSystem(ctx context.Context, c *transport.Call, v *visi
 	if v.policy.authenticated {
 		return denied
 	}
-	found, err := d.Directory.ByHost(ctx, c.Host)
+	from, err := d.originOf(c)
+	if err != nil {
+		return err
+	}
+	found, err := d.Directory.ByOrigin(ctx, from)
 	member := v.policy.reachedBy(v.system.On(found.ID, ""))
 	switch {
 	case err != nil && (member || fault.KindOf(err) != fault.NotFound):

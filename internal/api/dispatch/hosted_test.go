@@ -21,9 +21,11 @@ import (
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/member"
+	"castellan/internal/origin"
 	"castellan/internal/systemuser"
 
 	optionsv1 "castellan/gen/castellan/options/v1"
+	instancev2 "castellan/gen/zitadel/instance/v2"
 )
 
 // message describes a message of texts, or of messages where a type is named: "name" or "name:type".
@@ -428,5 +430,49 @@ func TestARemovalMeanwhile(t *testing.T) {
 	m := methodOf(t, onInstance)
 	if err := f.runMethod(m, requestOf(t, m), as("user")); fault.KindOf(err) != fault.NotFound || fault.Of(err).ID != "" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestForwardedHosts: what a trusted proxy says of the host counts for every kind of call by host, and
+// nobody else's word does.
+func TestForwardedHosts(t *testing.T) {
+	trusted, err := origin.ParseTrusted([]string{"192.0.2.1"}) // whom the fixture's calls come from
+	if err != nil {
+		t.Fatal(err)
+	}
+	const unknown, malformed = "Errors.Token.Invalid (AUTH-7fs1e)", "X-Forwarded-Host: must be a host, perhaps with a port"
+	for _, tt := range []struct {
+		proxy     bool
+		as        string
+		forwarded string
+		want      string
+	}{
+		{true, "user", "a.example", ok},
+		{true, "ofA", "a.example", ok},
+		{true, "user", "404.example", unknown},
+		{true, "ofA", "b.example", denied},
+		{true, "user", "a b", malformed},
+		{true, "ofA", "a b", malformed},
+		{false, "user", "a.example", unknown},
+		{false, "ofA", "a.example", denied},
+		{false, "user", "a b", unknown},
+	} {
+		f, _ := hosted(onA("IAM_OWNER"))
+		f.host = "404.example"
+		if tt.proxy {
+			f.d.Origins = origin.NewResolver(trusted, false)
+		}
+		header := as(tt.as)
+		header.Set("X-Forwarded-Host", tt.forwarded)
+		m := methodOf(t, onInstance)
+		if err := f.runMethod(m, requestOf(t, m), header); outcomeOf(err) != tt.want {
+			t.Errorf("%+v: %v", tt, err)
+		}
+		request := &instancev2.GetInstanceRequest{}
+		f.handled = false
+		get := instancev2.File_zitadel_instance_v2_instance_service_proto.Services().Get(0).Methods().ByName("GetInstance")
+		if err := f.runMethod(get, request, header); outcomeOf(err) != tt.want || tt.want == ok && request.GetInstanceId() != "A" {
+			t.Errorf("%+v: GetInstance: %v", tt, err)
+		}
 	}
 }

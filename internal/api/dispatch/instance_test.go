@@ -21,6 +21,7 @@ import (
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/member"
+	"castellan/internal/origin"
 	"castellan/internal/quota"
 	"castellan/internal/systemuser"
 	"castellan/internal/vault"
@@ -58,20 +59,20 @@ var (
 	errUnknownHost        = fault.Plain(fault.NotFound, "unable to set instance")
 )
 
-func (d *directory) ByHost(_ context.Context, host string) (access.Instance, error) {
+func (d *directory) ByOrigin(_ context.Context, o origin.Origin) (access.Instance, error) {
 	d.asked++
 	if d.fails != nil {
 		return access.Instance{}, d.fails
 	}
-	i, ok := instances[host]
+	i, ok := instances[o.InstanceHost]
 	if !ok {
 		return i, errUnknownHost
 	}
 	return i, nil
 }
 
-func (d *directory) ByToken(_ context.Context, host string, token vault.Token) (access.User, error) {
-	i, ok := instances[host]
+func (d *directory) ByToken(_ context.Context, o origin.Origin, token vault.Token) (access.User, error) {
+	i, ok := instances[o.InstanceHost]
 	switch {
 	case d.fails != nil:
 		return access.User{}, d.fails
