@@ -1,21 +1,13 @@
 package instance
 
 import (
-	"net/netip"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/mozillazg/go-unidecode"
-	"golang.org/x/net/idna"
 
 	"castellan/internal/fault"
-)
-
-// Limits of DNS names (RFC 1035 section 2.3.4), in bytes.
-const (
-	maxLabel  = 63
-	maxDomain = 253
+	"castellan/internal/hostname"
 )
 
 // GenerateDomain returns the domain of an instance with a name in any script: the name as a
@@ -24,7 +16,7 @@ const (
 // limits of DNS when the external domain does and has at most 244 bytes.
 func GenerateDomain(name, suffix, externalDomain string) string {
 	tail := "-" + suffix
-	limit := min(maxLabel, maxDomain-1-len(externalDomain)) - len(tail)
+	limit := min(hostname.MaxLabel, hostname.MaxName-1-len(externalDomain)) - len(tail)
 	label := Label(name, limit)
 	if label == "" {
 		label = Label("instance", limit)
@@ -66,43 +58,9 @@ func NormalizeDomain(field, domain string) (string, error) {
 
 // normalize is NormalizeDomain with another id for what is refused.
 func normalize(id, field, domain string) (string, error) {
-	refuse := func(rule string) (string, error) {
-		return "", fault.Invalid(id, "Errors.Instance.Domain.InvalidCharacter", field, rule)
+	name, err := hostname.ASCII(domain)
+	if err != nil {
+		return "", fault.Invalid(id, "Errors.Instance.Domain.InvalidCharacter", field, err.Error())
 	}
-	domain = strings.TrimSpace(domain)
-	ascii, err := idna.Lookup.ToASCII(domain)
-	if isAddress(domain) || isAddress(ascii) { // idna makes digits of other scripts those of ASCII
-		return refuse("must be a domain name, not an IP address")
-	}
-	if err != nil || !utf8.ValidString(domain) { // idna encodes broken UTF-8 as if it were text
-		return refuse("must be a domain name: letters, digits, hyphens and dots, without scheme, port or path")
-	}
-	ascii = strings.ToLower(ascii)
-	if ascii == "" || len(ascii) > maxDomain {
-		return refuse("must have 1 to 253 bytes in its ASCII form")
-	}
-	for label := range strings.SplitSeq(ascii, ".") {
-		if !isLabel(label) {
-			return refuse("must consist of labels of 1 to 63 letters, digits and hyphens, which neither start nor end with a hyphen")
-		}
-	}
-	return ascii, nil
-}
-
-// isAddress reports whether host is an IP address, perhaps in the brackets of a URL.
-func isAddress(host string) bool {
-	_, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	return err == nil
-}
-
-func isLabel(label string) bool {
-	if label == "" || len(label) > maxLabel || label[0] == '-' || label[len(label)-1] == '-' {
-		return false
-	}
-	for _, c := range []byte(label) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
+	return name, nil
 }

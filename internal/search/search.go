@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/cases"
+
 	"castellan/internal/fault"
 )
 
@@ -94,7 +96,7 @@ type Text struct {
 func (t Text) Matcher() func(text string) bool {
 	fold := func(s string) string { return s }
 	if t.Method%2 == 1 {
-		fold = Fold
+		fold = cases.Fold().String // which keeps what it needs for each text
 	}
 	value := fold(t.Value)
 	switch t.Method {
