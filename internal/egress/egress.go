@@ -149,15 +149,41 @@ func checkRedirect(next *http.Request, before []*http.Request) error {
 // [ErrURL] for a URL that can never be called, errors.As with *[AddressError] for a host that
 // must not be.
 func (c *Client) Post(ctx context.Context, to string, header http.Header, message []byte) (status int, err error) {
+	err = c.send(ctx, http.MethodPost, to, header, message, func(answer *http.Response) error {
+		_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxBody))
+		status = answer.StatusCode
+		return nil
+	})
+	return status, err
+}
+
+// Get returns the status of the answer to a GET, whatever it is, and at most limit bytes of its body.
+// It returns the errors of [Client.Post], also when the body ends too early or too late.
+func (c *Client) Get(ctx context.Context, from string, limit int) (status int, body []byte, err error) {
+	err = c.send(ctx, http.MethodGet, from, nil, nil, func(answer *http.Response) (err error) {
+		body, err = io.ReadAll(io.LimitReader(answer.Body, int64(limit)))
+		status = answer.StatusCode
+		return err
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	return status, body, nil
+}
+
+// send sends a request and gives the answer to read, whose error counts as one of the request.
+func (c *Client) send(ctx context.Context, method, to string, header http.Header, message []byte,
+	read func(answer *http.Response) error,
+) error {
 	u, err := ParseURL(to)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(within, http.MethodPost, u.String(), bytes.NewReader(message))
+	r, err := http.NewRequestWithContext(within, method, u.String(), bytes.NewReader(message))
 	if err != nil {
-		return 0, &Error{reason: "the URL cannot be called", cause: ErrURL}
+		return &Error{reason: "the URL cannot be called", cause: ErrURL}
 	}
 	if header != nil {
 		r.Header = header.Clone()
@@ -165,11 +191,13 @@ func (c *Client) Post(ctx context.Context, to string, header http.Header, messag
 	r.Header.Set("User-Agent", UserAgent)
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return 0, c.explain(ctx, err)
+		return c.explain(ctx, err)
 	}
 	defer func() { _ = answer.Body.Close() }() // it was only read
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxBody))
-	return answer.StatusCode, nil
+	if err := read(answer); err != nil {
+		return c.explain(ctx, err)
+	}
+	return nil
 }
 
 // Close closes connections that wait for another request.

@@ -407,3 +407,52 @@ func FuzzParseURL(f *testing.F) {
 		}
 	})
 }
+
+func TestGet(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.Header.Get("User-Agent") != UserAgent || r.ContentLength != 0 {
+			t.Errorf("%s %s, header %v", r.Method, r.URL, r.Header)
+		}
+		switch r.URL.Path {
+		case "/moved":
+			w.Header().Set("Location", "/file")
+			w.WriteHeader(http.StatusFound)
+		case "/file":
+			_, _ = io.WriteString(w, "0123456789")
+		case "/short":
+			w.Header().Set("Content-Length", "10")
+			_, _ = io.WriteString(w, "012")
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+	for _, c := range []struct {
+		path   string
+		limit  int
+		status int
+		body   string
+	}{
+		{"/file", 100, http.StatusOK, "0123456789"},
+		{"/file", 4, http.StatusOK, "0123"},
+		{"/moved", 100, http.StatusOK, "0123456789"},
+		{"/none", 100, http.StatusNotFound, ""},
+	} {
+		status, body, err := local(t).Get(t.Context(), s.URL+c.path, c.limit)
+		if status != c.status || string(body) != c.body || err != nil {
+			t.Errorf("%s: %d %q, %v", c.path, status, body, err)
+		}
+	}
+	status, body, err := local(t).Get(t.Context(), s.URL+"/short", 100)
+	if e := new(Error); !errors.As(err, &e) || status != 0 || body != nil ||
+		e.Error() != "the request failed before there was a complete answer" {
+		t.Errorf("a body that ends too early: %d %q, %v", status, body, err)
+	}
+	var address *AddressError
+	if _, _, err := client(t, Config{}).Get(t.Context(), s.URL+"/file", 100); !errors.As(err, &address) {
+		t.Errorf("an address that must not be called: %v", err)
+	}
+	if _, _, err := local(t).Get(t.Context(), "ftp://example.com", 100); !errors.Is(err, ErrURL) {
+		t.Errorf("a URL that cannot be called: %v", err)
+	}
+}

@@ -189,6 +189,17 @@ func (w *Writer) Sealer(ctx context.Context) (store.Sealer, error) {
 	return w.sealer, nil
 }
 
+// Known reports whether an aggregate exists or has existed: its id can begin no other.
+func (w *Writer) Known(ctx context.Context, a Aggregate) (bool, error) {
+	_, err := store.One(ctx, w.Tx, func(row store.Scanner) (sequence uint64, err error) { return sequence, row.Scan(&sequence) },
+		`SELECT sequence FROM events WHERE instance_id = $1 AND aggregate_type = $2 AND aggregate_id = $3 LIMIT 1`,
+		string(w.instance), a.Type, a.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Origin says which aggregate comes to be: its id and the organization or instance that owns it.
 type Origin struct {
 	ID    string

@@ -114,6 +114,29 @@ func TestUniqueNames(t *testing.T) {
 	})
 }
 
+// An aggregate is known as soon as it has begun, and stays so when it is removed; each instance has its own.
+func TestKnown(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		f.instance("1", "2")
+		f.mustAppend(f.begin("1", "a"), shelfRemoved{})
+		f.must(f.write("1", func(ctx context.Context, w *eventlog.Writer) error {
+			_, err := eventlog.Begin(ctx, w, shelves, eventlog.Origin{ID: "b", Owner: "org"}, begun("b")...)
+			for id, want := range map[string]bool{"a": true, "b": true, "c": false} {
+				if known, err := w.Known(ctx, eventlog.Aggregate{Type: "shelf", ID: id}); err != nil || known != want {
+					f.Errorf("%s is known: %v, %v", id, known, err)
+				}
+			}
+			return err
+		}))
+		f.must(f.write("2", func(ctx context.Context, w *eventlog.Writer) error {
+			if known, err := w.Known(ctx, eventlog.Aggregate{Type: "shelf", ID: "a"}); err != nil || known {
+				f.Errorf("a is known in another instance: %v, %v", known, err)
+			}
+			return nil
+		}))
+	})
+}
+
 // A write may save its states before it ends, and go on with them: a name that is free by then can be
 // taken by another aggregate of the same write.
 func TestSave(t *testing.T) {

@@ -1,11 +1,7 @@
 package org
 
 import (
-	"strings"
 	"testing"
-	"unicode/utf8"
-
-	"pgregory.net/rapid"
 
 	"castellan/internal/eventlog"
 	"castellan/internal/eventlog/logtest"
@@ -14,12 +10,26 @@ import (
 
 func (a Add) when(State) ([]eventlog.Payload, error) { return a.Decide() }
 
+// begun are the events of an organization with the domain a.
+var begun = []eventlog.Payload{
+	Added{Name: "ACME"}, DomainAdded{Domain: "a"}, DomainVerified{Domain: "a"}, DomainPrimarySet{Domain: "a"},
+}
+
+// then is begun and what happened later.
+func then(events ...eventlog.Payload) []eventlog.Payload {
+	return append(append([]eventlog.Payload(nil), begun...), events...)
+}
+
+func refusal(kind fault.Kind, id string, fields ...string) *logtest.Refusal {
+	return &logtest.Refusal{Kind: kind, ID: id, Fields: fields}
+}
+
 func TestAdd(t *testing.T) {
 	const domain = "acme.localhost"
 	events := []eventlog.Payload{
 		Added{Name: "ACME"}, DomainAdded{Domain: domain}, DomainVerified{Domain: domain}, DomainPrimarySet{Domain: domain},
 	}
-	blank := &logtest.Refusal{Kind: fault.InvalidArgument, ID: "ORG-mruNY", Fields: []string{"first_org_name"}}
+	blank := refusal(fault.InvalidArgument, "ORG-mruNY", "first_org_name")
 	logtest.Run(t, Noun, []logtest.Case[State]{
 		{
 			Name: "active, with one domain that is verified and primary",
@@ -27,7 +37,7 @@ func TestAdd(t *testing.T) {
 			Then: events,
 			State: &State{
 				Name: "ACME", Active: true,
-				Domains: []Domain{{Name: domain, Verified: true, Primary: true}},
+				Domains: []Domain{{Name: domain, Verified: true, Primary: true, CreatedAt: logtest.At(2)}},
 			},
 		},
 		{Name: "the name loses surrounding space", When: Add{Name: "\u00a0ACME\n", Domain: domain}.when, Then: events},
@@ -36,61 +46,76 @@ func TestAdd(t *testing.T) {
 	})
 }
 
-func TestDomains(t *testing.T) {
-	s := logtest.Fold(t, Noun, Added{Name: "ACME"},
-		DomainAdded{Domain: "a"}, DomainVerified{Domain: "a"}, DomainPrimarySet{Domain: "a"},
-		DomainAdded{Domain: "b"}, DomainAdded{Domain: "c"}, DomainVerified{Domain: "c"}, DomainPrimarySet{Domain: "c"})
-	want := []Domain{{Name: "a", Verified: true}, {Name: "b"}, {Name: "c", Verified: true, Primary: true}}
-	if len(s.Domains) != 3 || s.Domains[0] != want[0] || s.Domains[1] != want[1] || s.Domains[2] != want[2] {
-		t.Errorf("domains = %+v, want %+v", s.Domains, want)
-	}
-}
-
-func TestDefaultDomain(t *testing.T) {
-	cases := map[string]string{
-		"ACME":                   "acme",
-		"  ACME  Inc. ":          "acme--inc",
-		"Bücher & Söhne":         "bücher--söhne",
-		"Кириллица":              "кириллица",
-		"日本語":                    "日本語",
-		"العربية":                "العربية",
-		"e\u0301cole":            "e\u0301cole", // a mark stays
-		"O'Brien_42":             "obrien42",
-		"-a-":                    "a",
-		"&_'":                    "organization",
-		"🎉":                      "organization",
-		"---":                    "organization",
-		"":                       "organization",
-		"   ":                    "organization",
-		"\xff":                   "organization",
-		"a\x00b":                 "ab",
-		strings.Repeat("a", 200): strings.Repeat("a", 63),
-		strings.Repeat("ü", 200): strings.Repeat("ü", 31), // 62 bytes: a character is not split
-		strings.Repeat("語", 200): strings.Repeat("語", 21), // 63 bytes
-	}
-	for name, label := range cases {
-		if got, want := DefaultDomain(name, "id.example"), label+".id.example"; got != want {
-			t.Errorf("%.40q became %q, want %q", name, got, want)
-		}
-	}
-}
-
-// Whatever the name, the result is text within the limits, and never an empty label.
-func TestDefaultDomainLimits(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.OneOf(rapid.String(), rapid.StringN(50, 400, -1)).Draw(t, "name")
-		external := strings.Repeat("x", rapid.IntRange(1, 251).Draw(t, "bytes"))
-		domain := DefaultDomain(name, external)
-		label, rest, _ := strings.Cut(domain, ".")
-		if rest != external || label == "" || len(label) > 63 || len(domain) > 253 || !utf8.ValidString(domain) {
-			t.Fatalf("DefaultDomain(%q, %d bytes) = %q of %d bytes", name, len(external), domain, len(domain))
-		}
+func TestState(t *testing.T) {
+	domains := []Domain{{Name: "a", Verified: true, Primary: true, CreatedAt: logtest.At(2)}}
+	logtest.Run(t, Noun, []logtest.Case[State]{
+		{
+			Name: "deactivated", Given: begun, When: Deactivate{}.Decide, Then: []eventlog.Payload{Deactivated{}},
+			State: &State{Name: "ACME", Domains: domains},
+		},
+		{
+			Name: "reactivated", Given: then(Deactivated{}), When: Reactivate{}.Decide, Then: []eventlog.Payload{Reactivated{}},
+			State: &State{Name: "ACME", Active: true, Domains: domains},
+		},
+		{
+			Name: "deactivated again", Given: then(Deactivated{}), When: Deactivate{}.Decide,
+			Fault: refusal(fault.FailedPrecondition, "EVENT-Dbs2g"),
+		},
+		{Name: "active already", Given: begun, When: Reactivate{}.Decide, Fault: refusal(fault.FailedPrecondition, "EVENT-bfnrh")},
 	})
+	if s := logtest.Fold(t, Noun, then(MetadataSet{Key: "k", Value: []byte("v")}, Removed{})...); !s.Removed {
+		t.Errorf("removed: %+v", s)
+	} else {
+		for _, table := range Noun.Tables {
+			if rows := table.Rows(s); rows != nil {
+				t.Errorf("removed, and yet %s has %v", table.Name, rows)
+			}
+		}
+	}
 }
 
-// An external domain that leaves no room is a mistake of the configuration, not a panic.
-func TestDefaultDomainNoRoom(t *testing.T) {
-	if got := DefaultDomain("ACME", strings.Repeat("x", 300)); !strings.HasPrefix(got, ".x") {
-		t.Errorf("DefaultDomain = %.20q", got)
-	}
+func TestMetadata(t *testing.T) {
+	set := func(key, value string) MetadataSet { return MetadataSet{Key: key, Value: []byte(value)} }
+	entry := func(key, value string) Metadata { return Metadata{Key: key, Value: []byte(value)} }
+	given := then(set("b", "1"), set("d", "2"))
+	domains := []Domain{{Name: "a", Verified: true, Primary: true, CreatedAt: logtest.At(2)}}
+	logtest.Run(t, Noun, []logtest.Case[State]{
+		{
+			Name: "set anew, again and the same", Given: given,
+			When: SetMetadata{Entries: []Metadata{entry("d", "3"), entry("b", "1"), entry("c", "\x00\xff"), entry("a", "x")}}.Decide,
+			Then: []eventlog.Payload{set("d", "3"), set("c", "\x00\xff"), set("a", "x")},
+			State: &State{Name: "ACME", Active: true, Domains: domains, Metadata: []Metadata{
+				{Key: "a", Value: []byte("x"), CreatedAt: logtest.At(9), ChangedAt: logtest.At(9)},
+				{Key: "b", Value: []byte("1"), CreatedAt: logtest.At(5), ChangedAt: logtest.At(5)},
+				{Key: "c", Value: []byte("\x00\xff"), CreatedAt: logtest.At(8), ChangedAt: logtest.At(8)},
+				{Key: "d", Value: []byte("3"), CreatedAt: logtest.At(6), ChangedAt: logtest.At(7)},
+			}},
+		},
+		{
+			Name: "the later of two counts", Given: given,
+			When: SetMetadata{Entries: []Metadata{entry("b", "9"), entry("b", "1"), entry("e", "1"), entry("e", "2")}}.Decide,
+			Then: []eventlog.Payload{set("e", "2")},
+		},
+		{Name: "set nothing", Given: given, When: SetMetadata{}.Decide, Fault: refusal(fault.FailedPrecondition, "META-9mm2d", "metadata")},
+		{
+			Name: "set without a value", Given: given, When: SetMetadata{Entries: []Metadata{entry("e", "1"), {Key: "f"}}}.Decide,
+			Fault: refusal(fault.InvalidArgument, "META-2ml0f", "metadata"),
+		},
+		{
+			Name: "set without a key", Given: given, When: SetMetadata{Entries: []Metadata{entry("", "1")}}.Decide,
+			Fault: refusal(fault.InvalidArgument, "META-2ml0f", "metadata"),
+		},
+		{
+			Name: "remove", Given: given, When: RemoveMetadata{Keys: []string{"d", "d"}}.Decide,
+			Then: []eventlog.Payload{MetadataRemoved{Key: "d"}},
+			State: &State{Name: "ACME", Active: true, Domains: domains, Metadata: []Metadata{
+				{Key: "b", Value: []byte("1"), CreatedAt: logtest.At(5), ChangedAt: logtest.At(5)},
+			}},
+		},
+		{Name: "remove nothing", Given: given, When: RemoveMetadata{}.Decide, Fault: refusal(fault.FailedPrecondition, "META-9mw2d", "keys")},
+		{
+			Name: "remove what does not stand there", Given: given, When: RemoveMetadata{Keys: []string{"b", "c"}}.Decide,
+			Fault: refusal(fault.NotFound, "META-2npds", "keys"),
+		},
+	})
 }
