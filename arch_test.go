@@ -42,6 +42,7 @@ var rings = []struct {
 	}},
 	{"4 what needs several nouns", []string{"internal/journal", "internal/provision", "internal/roster", "internal/usage", "internal/claims"}},
 	{"4 what signs", []string{"internal/signing"}},
+	{"4 what tokens are worth", []string{"internal/token"}},
 	{"4 who may enter", []string{"internal/access"}},
 	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health", "internal/api/bind", "internal/api/v1"}},
 	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system", "internal/api/lifecycle", "internal/api/instances"}},

@@ -3,6 +3,7 @@ package vault
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"io"
 )
 
@@ -28,6 +29,17 @@ func HashSecret(plain string) []byte {
 // sent. An empty hash is that of no secret: where none is set, none is right.
 func SecretMatches(hash []byte, plain string) bool {
 	return len(hash) == sha256.Size && subtle.ConstantTimeCompare(hash, HashSecret(plain)) == 1
+}
+
+// SecretPrint names a secret by the hash that is stored of it, so that what came through the secret can
+// tell whether it is still the one: 128 bits in base64url, of which nobody learns hash or secret. That of
+// no secret is empty.
+func SecretPrint(hash []byte) string {
+	if len(hash) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(append([]byte("castellan secret print\x00"), hash...))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // NewCode makes a code of size characters that somebody has to type: upper-case letters and digits
