@@ -11,6 +11,7 @@ import (
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/store"
+	"castellan/internal/user"
 )
 
 // Kind is what an id names.
@@ -66,6 +67,9 @@ var ownerSQL = map[Kind]string{
 	UserKind:  `SELECT org_id, '', '', '' FROM users WHERE instance_id = $1 AND user_id = $2`,
 	Project:   `SELECT org_id, '', project_id, '' FROM projects WHERE instance_id = $1 AND project_id = $2`,
 	App:       `SELECT org_id, '', project_id, '' FROM apps WHERE instance_id = $1 AND app_id = $2`,
+	Authorization: `SELECT a.org_id, p.org_id, a.project_id, a.project_grant_id FROM authorizations a
+ JOIN projects p ON p.instance_id = a.instance_id AND p.project_id = a.project_id
+ WHERE a.instance_id = $1 AND a.authorization_id = $2`,
 	AppKey: `SELECT a.org_id, '', a.project_id, '' FROM app_keys k
  JOIN apps a ON a.instance_id = k.instance_id AND a.app_id = k.app_id WHERE k.instance_id = $1 AND k.key_id = $2`,
 }
@@ -74,7 +78,7 @@ var ownerSQL = map[Kind]string{
 var missing = map[Kind]*fault.Error{
 	Org:            fault.New(fault.NotFound, "QUERY-iTTGJ", "Errors.Org.NotFound"),
 	OrgDomain:      fault.New(fault.NotFound, "QUERY-iTTGJ", "Errors.Org.NotFound"),
-	UserKind:       fault.New(fault.NotFound, "QUERY-Dfbg2", "Errors.User.NotFound"),
+	UserKind:       user.NotFound,
 	Project:        fault.New(fault.NotFound, "QUERY-fk2fs", "Errors.Project.NotFound"),
 	ProjectGrant:   fault.New(fault.NotFound, "PROJECT-D8JxR", "Errors.Project.Grant.NotFound"),
 	GrantedProject: fault.New(fault.NotFound, "PROJECT-D8JxR", "Errors.Project.Grant.NotFound"),

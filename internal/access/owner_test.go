@@ -22,6 +22,8 @@ var things = map[Thing]Owner{
 	{Kind: Project, ID: "p"}:                {Org: "7", Project: "p"},
 	{Kind: App, ID: "app"}:                  {Org: "7", Project: "p"},
 	{Kind: AppKey, ID: "key"}:               {Org: "7", Project: "p"},
+	{Kind: Authorization, ID: "own"}:        {Org: "7", OtherOrg: "7", Project: "p"},
+	{Kind: Authorization, ID: "granted"}:    {Org: "8", OtherOrg: "7", Project: "p", Grant: "g"},
 }
 
 // things makes what the tests ask for, in instance A.
@@ -31,6 +33,9 @@ func (f *fixture) things() {
  VALUES ('A', 'p', '7', 'p', 'active', 1, 1, 1)`)
 	f.exec(`INSERT INTO apps (instance_id, app_id, org_id, project_id, name, kind, client_id, auth_method, is_console, dev_mode,
  sequence, created_at, changed_at) VALUES ('A', 'app', '7', 'p', 'app', 'api', 'c', 'basic', FALSE, FALSE, 1, 1, 1)`)
+	f.exec(`INSERT INTO authorizations (instance_id, authorization_id, user_id, project_id, project_grant_id, org_id, role_keys, state,
+ sequence, created_at, changed_at) VALUES ('A', 'own', 'ada', 'p', '', '7', '[]', 'active', 1, 1, 1),
+ ('A', 'granted', 'ada', 'p', 'g', '8', '[]', 'active', 1, 1, 1)`)
 	f.exec(`INSERT INTO app_keys (instance_id, key_id, app_id, org_id, public_key, expires_at, sequence, created_at, changed_at)
  VALUES ('A', 'key', 'app', '7', $1, 1, 1, 1, 1)`, []byte("key"))
 }
