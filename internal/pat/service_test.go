@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// fixture is a service on one database with the instances 1 and 2. Each has the machine ci and the human
+// fixture is a service on one database with the instances 1 and 2. Each has the machines ci and bot, and the human
 // ada, of organization 7.
 type fixture struct {
 	*testing.T
@@ -52,10 +52,10 @@ func eachEngine(t *testing.T, fn func(f *fixture)) {
 		f.tokens = &Service{
 			DB: db, Log: f.log, IDs: ident.NewSource(grant{}, f.clock), Clock: f.clock,
 			Keep: func(_ context.Context, _ store.Tx, _ ident.InstanceID, user ident.UserID) (ident.OrgID, bool, error) {
-				if user != "ci" && user != "ada" {
+				if user != "ci" && user != "bot" && user != "ada" {
 					return "", false, errNoUser
 				}
-				return "7", user == "ci", nil
+				return "7", user != "ada", nil
 			},
 		}
 		for _, id := range []ident.InstanceID{"1", "2"} {

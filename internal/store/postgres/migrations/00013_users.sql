@@ -47,3 +47,4 @@ CREATE TABLE user_metadata (
 );
 
 CREATE INDEX user_metadata_by_id ON user_metadata (instance_id, metadata_id);
+CREATE INDEX user_metadata_by_key ON user_metadata (instance_id, meta_key, user_id);
