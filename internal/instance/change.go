@@ -6,6 +6,7 @@ import (
 
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
+	"castellan/internal/ident"
 )
 
 // Rename is the wish for another name. Domains keep theirs.
@@ -84,6 +85,20 @@ func (p SetPrimaryDomain) Decide(s State) ([]eventlog.Payload, error) {
 		return nil, errNoDomain("INSTANCE-9nkWf")
 	}
 	return []eventlog.Payload{DomainPrimarySet{Domain: d.Name}}, nil
+}
+
+// SetDefaultOrg is the wish for another default organization, which is one of the instance.
+type SetDefaultOrg struct {
+	Org ident.OrgID
+}
+
+// Decide returns instance.default.org.set. It returns INST-SDfw2 for the one that it is already.
+func (d SetDefaultOrg) Decide(s State) ([]eventlog.Payload, error) {
+	if d.Org == s.DefaultOrg {
+		return nil, fault.New(fault.FailedPrecondition, "INST-SDfw2", "Errors.Instance.NotChanged").
+			WithViolation("org_id", "is the default organization already")
+	}
+	return []eventlog.Payload{DefaultOrgSet{Org: d.Org}}, nil
 }
 
 // Stop is the wish that an instance serves nothing but the System API.

@@ -70,6 +70,17 @@ func TestAddDomain(t *testing.T) {
 	})
 }
 
+func TestSetDefaultOrg(t *testing.T) {
+	org := append(given[:4:4], DefaultOrgSet{Org: "7"})
+	logtest.Run(t, Noun, []logtest.Case[State]{
+		{Name: "another", Given: org, When: SetDefaultOrg{Org: "8"}.Decide, Then: []eventlog.Payload{DefaultOrgSet{Org: "8"}}},
+		{
+			Name: "the same", Given: org, When: SetDefaultOrg{Org: "7"}.Decide,
+			Fault: &logtest.Refusal{Kind: fault.FailedPrecondition, ID: "INST-SDfw2", Fields: []string{"org_id"}},
+		},
+	})
+}
+
 func TestRemoveDomain(t *testing.T) {
 	unknown := refusal(fault.NotFound, "INSTANCE-8ls9f")
 	logtest.Run(t, Noun, []logtest.Case[State]{

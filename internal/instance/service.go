@@ -48,6 +48,36 @@ func (s *Service) SetPrimaryDomain(ctx context.Context, id ident.InstanceID, act
 	return s.change(ctx, id, actor, SetPrimaryDomain{Domain: domain}.Decide)
 }
 
+// SetDefaultOrg makes another organization the default one, see [SetDefaultOrg.Decide]. keep makes sure that
+// it is there until the transaction ends, and returns what the caller is told when it is not.
+func (s *Service) SetDefaultOrg(ctx context.Context, id ident.InstanceID, actor ident.Actor, org ident.OrgID,
+	keep func(ctx context.Context, tx store.Tx) error,
+) (State, error) {
+	var after State
+	err := s.Log.Write(ctx, id, actor, func(ctx context.Context, w *eventlog.Writer) error {
+		if err := s.Hold(ctx, w, id); err != nil {
+			return err
+		}
+		if err := keep(ctx, w); err != nil {
+			return err
+		}
+		before, err := Get(ctx, w, id)
+		if err != nil {
+			return err
+		}
+		events, err := SetDefaultOrg{Org: org}.Decide(before)
+		if err != nil {
+			return err
+		}
+		after, err = eventlog.Append(ctx, w, Noun, before, events...)
+		return err
+	})
+	if err != nil {
+		return State{}, err
+	}
+	return after, nil
+}
+
 // Stop makes an instance serve nothing but the System API, and keeps all it has. One that is stopped
 // already stays as it is, and nothing is written.
 func (s *Service) Stop(ctx context.Context, id ident.InstanceID, actor ident.Actor) (State, error) {

@@ -16,6 +16,7 @@ import (
 	"castellan/internal/eventlog/logtest"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
+	"castellan/internal/store"
 )
 
 func (f *fixture) service() *Service { return &Service{DB: f.db, Log: f.log} }
@@ -42,6 +43,9 @@ var commands = map[string]func(s *Service, ctx context.Context, id ident.Instanc
 			return State{}, err
 		}
 		return s.RemoveTrustedDomain(ctx, id, "bob", "trusted.example")
+	},
+	"SetDefaultOrg": func(s *Service, ctx context.Context, id ident.InstanceID) (State, error) {
+		return s.SetDefaultOrg(ctx, id, "bob", "7", func(context.Context, store.Tx) error { return nil })
 	},
 	"Stop": func(s *Service, ctx context.Context, id ident.InstanceID) (State, error) {
 		return s.Stop(ctx, id, "bob")
@@ -86,6 +90,21 @@ func TestCommands(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What keep refuses is not done.
+func TestSetDefaultOrgThatIsGone(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		_, err := f.add("1", given...)
+		f.must(err)
+		gone := errors.New("gone")
+		if _, err := f.service().SetDefaultOrg(f.Context(), "1", "bob", "7", func(context.Context, store.Tx) error { return gone }); !errors.Is(err, gone) {
+			f.Errorf("an organization that is gone: %v", err)
+		}
+		if types := logtest.Types(f, f.db, f.log, "1"); len(types) != len(given) {
+			f.Errorf("events %v", types)
+		}
+	})
 }
 
 // The name an instance has already writes nothing.
