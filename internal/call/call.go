@@ -31,6 +31,9 @@ type Call struct {
 	// Page is where the page of a list begins that the caller asks for, as it sent it in
 	// [PageHeader]; empty when it did not.
 	Page string
+	// Again, of a call that streams, finds out whether the caller would be let in now as it was then. It
+	// returns what it would be told otherwise. Nil for others, and for calls of an instance's own API.
+	Again func(ctx context.Context) error
 	// Answer is the header of the answer, on every protocol; nil in tests that have none.
 	Answer http.Header
 }

@@ -82,11 +82,14 @@ func (d *Dispatcher) find(ctx context.Context, c *transport.Call, v *visit, requ
 	return nil
 }
 
+// errNoDirectory is the answer where there is no directory of instances.
+var errNoDirectory = fault.Plain(fault.Unimplemented, "instances are not found by host here")
+
 // byHost finds the instance of the host for a system user. That a host leads nowhere is told only to
 // those who may call about some instance (decision D2).
 func (d *Dispatcher) byHost(ctx context.Context, c *transport.Call, v *visit) (access.Instance, error) {
 	if d.Directory == nil {
-		return access.Instance{}, fault.Plain(fault.Unimplemented, "instances are not found by host here")
+		return access.Instance{}, errNoDirectory
 	}
 	from, err := d.originOf(c)
 	if err != nil {

@@ -122,6 +122,9 @@ func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run
 		return nil, err
 	}
 	if v.policy.public {
+		if ctx, err = d.enterPublic(ctx, c, v); err != nil {
+			return nil, err
+		}
 		return run(ctx, func(_ context.Context, request proto.Message) error { return validate(request) })
 	}
 	key, err := idempotencyKey(c.Header)
@@ -137,10 +140,14 @@ func (d *Dispatcher) serve(ctx context.Context, c *transport.Call, v *visit, run
 			return nil, err
 		}
 	}
-	ctx = call.With(ctx, call.Call{
+	known := call.Call{
 		Actor: v.actor(), ActorSequence: v.system.Sequence, ActorKey: v.system.Key, Rights: v.rights,
 		IdempotencyKey: key, Page: page, Answer: c.ResponseHeader,
-	})
+	}
+	if c.Method.IsStreamingServer() && !v.policy.hosted() {
+		known.Again = d.again(c, v)
+	}
+	ctx = call.With(ctx, known)
 	return run(ctx, func(ctx context.Context, request proto.Message) error { return d.check(ctx, c, v, request) })
 }
 

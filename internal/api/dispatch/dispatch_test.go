@@ -49,6 +49,7 @@ type fixture struct {
 	call    call.Call
 	fails   error
 	sent    http.Header // with the last answer
+	asked   *transport.Call
 }
 
 func newFixture(roles ...string) *fixture {
@@ -78,7 +79,7 @@ func (f *fixture) runMethod(m protoreflect.MethodDescriptor, request proto.Messa
 		Protocol: transport.REST, Header: header, ResponseHeader: http.Header{},
 		Host: f.host, Peer: "192.0.2.1:4711", RequestID: "r1",
 	}
-	f.sent = c.ResponseHeader
+	f.sent, f.asked = c.ResponseHeader, c
 	_, err := f.d.Dispatch(context.Background(), c, func(ctx context.Context, check transport.Check) (proto.Message, error) {
 		if err := check(ctx, request); err != nil {
 			return nil, err

@@ -23,6 +23,9 @@
 // of access, and none when the caller holds the permission on the whole instance, or names itself; an
 // organization that a request leaves out is the one of the header x-zitadel-orgid, else the caller's.
 //
+// A public call may be one of the instance of the host all the same: then it needs one that is there and
+// served. A call that streams can be asked [call.Call.Again] whether it would still be let in.
+//
 // It owns the order and the translation of store errors into faults. It does not know how
 // a call comes in or how an answer is written (transport, which calls it), who a system user is and
 // what it may (systemuser), where a host leads and whose a token is (access), how use is counted

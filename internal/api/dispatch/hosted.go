@@ -24,7 +24,7 @@ import (
 // instance travels to the handler. Users of the instance are told first what has become of it.
 func (d *Dispatcher) enter(ctx context.Context, c *transport.Call, v *visit) (context.Context, error) {
 	if d.Directory == nil {
-		return ctx, fault.Plain(fault.Unimplemented, "instances are not found by host here")
+		return ctx, errNoDirectory
 	}
 	enter := d.enterUser
 	if v.user == nil {
@@ -35,6 +35,27 @@ func (d *Dispatcher) enter(ctx context.Context, c *transport.Call, v *visit) (co
 	}
 	v.about = v.at.ID
 	return bind.At(ctx, v.about), nil
+}
+
+// enterPublic is enter for a call that is open to everybody. One that is about the instance of its host
+// needs one that is there and served.
+func (d *Dispatcher) enterPublic(ctx context.Context, c *transport.Call, v *visit) (context.Context, error) {
+	if !v.policy.atHost {
+		return ctx, nil
+	}
+	if d.Directory == nil {
+		return ctx, errNoDirectory
+	}
+	from, err := d.originOf(c)
+	if err != nil {
+		return ctx, err
+	}
+	found, err := d.Directory.ByOrigin(ctx, from)
+	if err != nil {
+		return ctx, err
+	}
+	v.at, v.about = &found, found.ID
+	return bind.At(ctx, v.about), v.usable()
 }
 
 // enterUser is enter for a user of the instance.

@@ -26,13 +26,15 @@ type policy struct {
 	authenticated bool
 	// on says on what of the instance instancePermission is needed; nothing: on all of it.
 	on []on
+	// atHost makes a public call one of the instance whose host was called.
+	atHost bool
 	// byHost is the field of the request that the host stands for, when it is empty.
 	byHost protoreflect.FieldDescriptor
 }
 
 // ofInstances reports whether the RPC is one of the instances', and not of the system alone.
 func (p *policy) ofInstances() bool {
-	return p.hosted() || p.instancePermission != "" || p.byHost != nil
+	return p.hosted() || p.instancePermission != "" || p.byHost != nil || p.atHost
 }
 
 // hosted reports whether the RPC is of an instance's own API: for its users, about the instance whose
@@ -83,7 +85,10 @@ func declared(m protoreflect.MethodDescriptor) (*policy, error) {
 		public: auth.GetPublic(), write: auth.GetWrite(), paged: auth.GetPaged(), authenticated: auth.GetAuthenticated(),
 		permission: auth.GetPermission(), instancePermission: auth.GetInstancePermission(),
 	}
-	if auth.GetByHost() {
+	switch {
+	case auth.GetByHost() && p.public:
+		p.atHost = true
+	case auth.GetByHost():
 		if p.byHost = instanceField(m.Input()); p.byHost == nil {
 			return nil, errors.New("by_host: the request has no instance_id to tell the handler the host's")
 		}

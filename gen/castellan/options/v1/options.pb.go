@@ -135,7 +135,8 @@ type Auth struct {
 	// instead of permission, for example "iam.read".
 	InstancePermission string `protobuf:"bytes,4,opt,name=instance_permission,json=instancePermission,proto3" json:"instance_permission,omitempty"`
 	// The call is about the instance whose host was called, unless instance_id names one. The
-	// dispatcher fills instance_id of the request, so that a handler always sees it set.
+	// dispatcher fills instance_id of the request, so that a handler always sees it set. With public: the
+	// call needs a host that leads to an instance which is served, and nothing more.
 	ByHost bool `protobuf:"varint,5,opt,name=by_host,json=byHost,proto3" json:"by_host,omitempty"`
 	// An idempotency key on the call counts: repeated with it, the call answers what it answered first.
 	Repeatable bool `protobuf:"varint,6,opt,name=repeatable,proto3" json:"repeatable,omitempty"`
