@@ -24,7 +24,7 @@ var rings = []struct {
 }{
 	{"0 terms", []string{"internal/fault", "internal/ident", "internal/role", "internal/defaults", "internal/hostname"}},
 	{"1 what is asked of a database, and small rules", []string{
-		"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/origin", "internal/assertion",
+		"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/origin", "internal/assertion", "internal/throttle",
 		"internal/flight",
 	}},
 	{"2 engines, the log, secrets", []string{
