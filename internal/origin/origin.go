@@ -126,10 +126,11 @@ func (r *Resolver) trusts(peer string) bool {
 		return false
 	}
 	at, err := netip.ParseAddrPort(peer)
-	if err != nil {
-		return false
-	}
-	addr := at.Addr().Unmap().WithZone("")
+	return err == nil && r.trustsAddr(at.Addr().Unmap().WithZone(""))
+}
+
+// trustsAddr reports whether an address, without a zone, is one of a trusted proxy.
+func (r *Resolver) trustsAddr(addr netip.Addr) bool {
 	return slices.ContainsFunc(r.trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
