@@ -33,7 +33,7 @@ var rings = []struct {
 	}},
 	{"3 nouns", []string{
 		"internal/instance", "internal/org", "internal/user", "internal/usermetadata", "internal/pat", "internal/machinekey",
-		"internal/project", "internal/app", "internal/member", "internal/systemuser",
+		"internal/project", "internal/app", "internal/authorization", "internal/member", "internal/systemuser",
 		"internal/quota", "internal/limit", "internal/feature", "internal/policy",
 		"internal/delivery",
 		"internal/session", "internal/spent",

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"castellan/internal/app"
+	"castellan/internal/authorization"
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
@@ -84,7 +85,7 @@ var missing = map[Kind]*fault.Error{
 	GrantedProject: fault.New(fault.NotFound, "PROJECT-D8JxR", "Errors.Project.Grant.NotFound"),
 	App:            app.NotFound,
 	AppKey:         app.KeyNotFound,
-	Authorization:  fault.New(fault.NotFound, "QUERY-wIPkA", "Errors.UserGrant.NotFound"),
+	Authorization:  authorization.NotFound,
 }
 
 // Missing is the answer to a call about a thing of a kind that is not there, or that is nothing the

@@ -27,6 +27,9 @@ type UserID string
 // ProjectID names a project of an instance.
 type ProjectID string
 
+// AuthorizationID names what a user was given on a project: roles of it.
+type AuthorizationID string
+
 // GrantID names a grant of a project to another organization of its instance.
 type GrantID string
 

@@ -16,6 +16,7 @@ import (
 	"castellan/internal/api/system"
 	"castellan/internal/api/transport"
 	"castellan/internal/app"
+	"castellan/internal/authorization"
 	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
 	"castellan/internal/feature"
@@ -52,7 +53,8 @@ import (
 // Nouns are all nouns the log knows.
 func Nouns() []eventlog.Kind {
 	return []eventlog.Kind{
-		instance.Noun, org.Noun, user.Noun, usermetadata.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, app.KeyNoun, member.Noun,
+		instance.Noun, org.Noun, user.Noun, usermetadata.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, app.KeyNoun,
+		authorization.Noun, member.Noun,
 		quota.Noun, limit.Noun, feature.Noun, delivery.Noun, systemuser.Noun,
 		policy.Noun,
 		webkey.Noun,
