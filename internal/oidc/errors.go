@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"castellan/internal/fault"
 	"castellan/internal/store"
@@ -15,6 +16,12 @@ import (
 // The codes of errors (RFC 6749 section 5.2).
 const (
 	codeInvalidRequest = "invalid_request"
+	codeInvalidClient  = "invalid_client"
+	codeInvalidGrant   = "invalid_grant"
+	codeUnauthorized   = "unauthorized_client"
+	codeGrantType      = "unsupported_grant_type"
+	codeInvalidScope   = "invalid_scope"
+	codeInvalidProof   = "invalid_dpop_proof" // RFC 9449 section 5
 	codeUnavailable    = "temporarily_unavailable"
 	codeServerError    = "server_error"
 )
@@ -28,6 +35,10 @@ type Error struct {
 	// Status is that of HTTP; 0 is 400.
 	Status int
 	cause  error
+	// challenge is that of status 401 (RFC 9110 section 11.6.1).
+	challenge string
+	// retryAfter is when to try again.
+	retryAfter time.Duration
 }
 
 // newError returns an error with status 400.
@@ -101,6 +112,12 @@ func (p *Provider) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := failed(err)
 	if e.Status >= http.StatusInternalServerError {
 		p.Logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "error", err)
+	}
+	if e.challenge != "" {
+		w.Header().Set("WWW-Authenticate", e.challenge)
+	}
+	if e.retryAfter > 0 {
+		w.Header().Set("Retry-After", seconds(e.retryAfter))
 	}
 	writeJSON(w, e.Status, struct {
 		Code        string `json:"error"`

@@ -86,13 +86,15 @@ func isText(value string) bool {
 
 // printable returns what may stand in a description (RFC 6749 section 5.2) of a name that a client has
 // made up.
-func printable(name string) string {
-	const limit = 40
-	clean := strings.Map(func(c rune) rune {
+func printable(name string) string { return clean(name, 40) }
+
+// clean returns at most limit bytes of what may stand in a description.
+func clean(text string, limit int) string {
+	only := strings.Map(func(c rune) rune {
 		if c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return '?'
 		}
 		return c
-	}, name)
-	return clean[:min(len(clean), limit)]
+	}, text)
+	return only[:min(len(only), limit)]
 }

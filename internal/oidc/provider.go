@@ -12,9 +12,16 @@ import (
 	"github.com/rs/cors"
 
 	"castellan/internal/access"
+	"castellan/internal/claims"
+	"castellan/internal/dpop"
 	"castellan/internal/fault"
+	"castellan/internal/ident"
 	"castellan/internal/origin"
 	"castellan/internal/signing"
+	"castellan/internal/spent"
+	"castellan/internal/store"
+	"castellan/internal/throttle"
+	"castellan/internal/token"
 )
 
 // Directory knows instances by their hosts.
@@ -31,8 +38,23 @@ type Provider struct {
 	Keys *signing.Keys
 	// Origins tells under which scheme and host a request came in.
 	Origins *origin.Resolver
+	// DB is asked who clients are.
+	DB    store.DB
+	Clock ident.Clock
+	// Tokens are the access tokens of all instances.
+	Tokens *token.Service
+	// Claims is what is told about users.
+	Claims *claims.Claims
+	// Proofs checks that senders of access tokens have the keys these are bound to.
+	Proofs *dpop.Checker
+	// Spent remembers assertions, which count once.
+	Spent *spent.Book
+	// Throttle bounds how often clients may ask, and strangers fail.
+	Throttle *throttle.Throttle
 	// Logger takes a line for each request at level debug, and for each failure of ours.
 	Logger *slog.Logger
+
+	parsed parsedKeys // made by Handler
 }
 
 // endpoints is the table of what is served. No two have the same path.
@@ -44,6 +66,7 @@ func (p *Provider) endpoints() []endpoint {
 		{path: pathMetadata, methods: get, serve: p.discovery},
 		{path: pathKeys, methods: get, serve: p.jwks},
 		{path: pathAuthorize, methods: both, body: formLimit, serve: p.authorize},
+		{path: pathToken, methods: []string{http.MethodPost}, body: formLimit, serve: p.token(p.grants())},
 	}
 }
 
@@ -74,6 +97,7 @@ type Request struct {
 
 // Handler returns the handler for all endpoints. serves reports whether a path is one of them.
 func (p *Provider) Handler() (handler http.Handler, serves func(path string) bool) {
+	p.parsed = newParsedKeys()
 	all := make(map[string]http.Handler)
 	for _, e := range p.endpoints() {
 		if all[e.path] != nil {

@@ -35,8 +35,10 @@ import (
 	"castellan/internal/provision"
 	"castellan/internal/quota"
 	"castellan/internal/session"
+	"castellan/internal/signing"
 	"castellan/internal/spent"
 	"castellan/internal/systemuser"
+	"castellan/internal/token"
 	"castellan/internal/usage"
 	"castellan/internal/user"
 	"castellan/internal/usermetadata"
@@ -92,14 +94,16 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 	if s.audit, err = newAudit(s.cfg, s.db, clock, s.log, metrics); err != nil {
 		return err
 	}
+	s.webkeys = s.webKeyService()
+	s.signing = signing.New(signing.Config{DB: s.db, Sealers: keyring, Web: s.webkeys})
+	s.tokens = token.New(token.Config{DB: s.db, Clock: clock, IDs: s.ids, Bearers: keyring.Bearers(), Keys: s.signing})
 	s.hosts = access.NewDirectory(access.Config{
 		DB: s.db, Clock: clock, ExternalDomain: s.cfg.ExternalDomain,
 	})
-	s.webkeys = s.webKeyService()
 	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(metrics)})
 	s.serve(calls, keyring, deliveries, clock, version)
 	s.http = &http.Server{
-		Handler:           s.routes(calls, s.provider(keyring), metrics),
+		Handler:           s.routes(calls, s.provider(clock), metrics),
 		Protocols:         protocols(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

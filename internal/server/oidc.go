@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/rsa"
 
+	"castellan/internal/claims"
+	"castellan/internal/dpop"
+	"castellan/internal/ident"
 	"castellan/internal/instance"
 	"castellan/internal/oidc"
-	"castellan/internal/signing"
+	"castellan/internal/throttle"
 	"castellan/internal/vault"
 	"castellan/internal/webkey"
 )
@@ -28,10 +31,17 @@ func (s *Server) webKeyService() *webkey.Service {
 }
 
 // provider is the issuers of all instances.
-func (s *Server) provider(keyring *vault.Keyring) *oidc.Provider {
+func (s *Server) provider(clock ident.Clock) *oidc.Provider {
 	return &oidc.Provider{
 		Directory: s.hosts,
-		Keys:      signing.New(signing.Config{DB: s.db, Sealers: keyring, Web: s.webkeys}),
+		Keys:      s.signing,
+		DB:        s.db,
+		Clock:     clock,
+		Tokens:    s.tokens,
+		Claims:    claims.New(s.db),
+		Proofs:    &dpop.Checker{Clock: clock, Seen: s.spent},
+		Spent:     s.spent,
+		Throttle:  throttle.New(throttle.Config{Clock: clock}),
 		Origins:   s.origins,
 		Logger:    s.log,
 	}

@@ -18,9 +18,11 @@ import (
 	"castellan/internal/once"
 	"castellan/internal/origin"
 	"castellan/internal/session"
+	"castellan/internal/signing"
 	"castellan/internal/spent"
 	"castellan/internal/store"
 	"castellan/internal/systemuser"
+	"castellan/internal/token"
 	"castellan/internal/usage"
 	"castellan/internal/vault"
 	"castellan/internal/webkey"
@@ -38,6 +40,8 @@ type Server struct {
 	sysusers *systemuser.Service
 	once     *once.Book
 	origins  *origin.Resolver
+	signing  *signing.Keys
+	tokens   *token.Service
 	sessions *session.Service
 	spent    *spent.Book
 	audit    *audit.Log

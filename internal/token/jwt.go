@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,16 @@ type accessClaims struct {
 	Confirmation *Confirmation    `json:"cnf,omitempty"`
 	Grounds      []session.Ground `json:"urn:castellan:grounds"`
 }
+
+// accessNames are the names of all of them: also of one that a token does not have nobody else decides.
+var accessNames = func() (names []string) {
+	t := reflect.TypeFor[accessClaims]()
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}()
 
 // ActorClaim is the claim act: who acts for the subject (RFC 8693 section 4.1).
 type ActorClaim struct {

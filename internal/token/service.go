@@ -53,6 +53,9 @@ type Wish struct {
 	Until time.Time
 	// JWT asks for a JWT (RFC 9068) in place of a sealed token.
 	JWT bool
+	// More are further claims of a JWT. They cannot replace those every access token has, and nothing here
+	// goes by them.
+	More map[string]any
 }
 
 // Issued is an access token that was made.
@@ -87,7 +90,7 @@ func (s *Service) Issue(ctx context.Context, at ident.InstanceID, issuer string,
 	var err error
 	issued := Issued{Token: t}
 	if w.JWT {
-		issued.Text, err = s.sign(ctx, at, typeAccess, t.claims(issuer))
+		issued.Text, err = s.sign(ctx, at, t.claims(issuer), w.More)
 	} else {
 		issued.Text, err = s.config.Bearers.Seal(at, vault.AccessBearer, content)
 	}
@@ -97,17 +100,39 @@ func (s *Service) Issue(ctx context.Context, at ident.InstanceID, issuer string,
 	return issued, nil
 }
 
-// sign returns claims as a token that the instance has signed.
-func (s *Service) sign(ctx context.Context, at ident.InstanceID, typ string, claims any) (string, error) {
+// sign returns the claims of an access token, with more of them, as a JWT that the instance has signed.
+func (s *Service) sign(ctx context.Context, at ident.InstanceID, claims accessClaims, more map[string]any) (string, error) {
 	signer, err := s.config.Keys.Active(ctx, at)
 	if err != nil {
 		return "", err
 	}
 	data, err := json.Marshal(claims)
+	if err == nil && len(more) > 0 {
+		data, err = join(data, more)
+	}
 	if err != nil {
 		return "", err
 	}
-	return signer.Sign(typ, data)
+	return signer.Sign(typeAccess, data)
+}
+
+// join adds claims to those of a JSON object, which stay as they are.
+func join(data []byte, more map[string]any) ([]byte, error) {
+	all := make(map[string]json.RawMessage, len(more)+16)
+	for name, value := range more {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = text
+	}
+	for _, name := range accessNames {
+		delete(all, name)
+	}
+	if err := json.Unmarshal(data, &all); err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
 }
 
 // Verify returns what a token says that was sent as a bearer token (RFC 6750) to an instance under an

@@ -412,6 +412,15 @@ func TestJWTClaims(t *testing.T) {
 			"jti":                   string(bare.Token.ID),
 			"urn:castellan:grounds": []any{map[string]any{"kind": "machine_key", "user": "20", "id": "30"}},
 		})
+		more := f.issue(Wish{Facts: facts(), JWT: true, More: map[string]any{
+			"roles": map[string]any{"admin": true}, "iss": "x", "sub": "x", "act": map[string]any{"sub": "x"}, "cnf": 1, "urn:castellan:grounds": nil,
+		}})
+		checkClaims(f, more.Text, "at+jwt", map[string]any{
+			"iss": issuer, "sub": "20", "aud": []any{"50"}, "iat": iat, "nbf": iat, "exp": iat + 43200, "client_id": "robot",
+			"jti": string(more.Token.ID), "scope": "openid profile", "auth_time": iat, "roles": map[string]any{"admin": true},
+			"urn:castellan:grounds": []any{map[string]any{"kind": "machine_key", "user": "20", "id": "30"}},
+		})
+		f.accepted("with more claims", more.Text)
 		for _, a := range []Issued{issued, f.issue(Wish{Facts: full})} {
 			id, err := f.tokens.IDToken(f.Context(), "1", issuer, a, time.Hour, map[string]any{"name": "Robot", "iss": "x", "nonce": "x"})
 			f.must(err)

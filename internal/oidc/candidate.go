@@ -1,0 +1,104 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"castellan/internal/app"
+	"castellan/internal/ident"
+	"castellan/internal/session"
+	"castellan/internal/store"
+	"castellan/internal/user"
+)
+
+// applicationSQL reads an application with its project, the organization of that, and one of its keys.
+const applicationSQL = `SELECT a.app_id, a.project_id, a.kind, a.auth_method, a.grant_types, a.access_token_type,
+ a.secret_hash, a.state, p.state, o.state, k.public_key, k.expires_at
+ FROM apps a
+ JOIN projects p ON p.instance_id = a.instance_id AND p.project_id = a.project_id
+ JOIN orgs o ON o.instance_id = p.instance_id AND o.org_id = p.org_id
+ LEFT JOIN app_keys k ON k.instance_id = a.instance_id AND k.key_id = $3 AND k.app_id = a.app_id
+ WHERE a.instance_id = $1 AND a.client_id = $2`
+
+// applicationByID reads the application of a client_id.
+func (p *Provider) applicationByID(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
+	return p.hold(ctx, at, func(from store.Scanner) (*candidate, error) {
+		h := &candidate{found: true, client: client{id: c.id, ground: session.Ground{Client: c.id}}}
+		var (
+			grants, tokens, state, project, org string
+			expires                             *int64
+		)
+		err := from.Scan(&h.client.app, &h.client.project, &h.client.kind, &h.method, &grants, &tokens,
+			&h.secret, &state, &project, &org, &h.key, &expires)
+		for _, grant := range strings.Fields(grants) {
+			h.client.grants = append(h.client.grants, app.GrantType(grant))
+		}
+		h.client.jwt = app.TokenType(tokens) == app.JWT
+		if expires != nil {
+			h.expires = *expires
+		}
+		if state != user.Active || project != user.Active || org != user.Active {
+			h.idle = fmt.Sprintf("the application is %s, its project %s, the organization of that %s", state, project, org)
+		}
+		return h, err
+	}, applicationSQL, string(at), c.id, c.claims.KeyID)
+}
+
+// The statements that read a machine with its organization and one of its keys, $2: by its id $3, or by the
+// name $4 as well. Of two whom the text names the one with the id counts: nobody takes its place by a name.
+const (
+	machineColumns = `SELECT u.user_id, u.username, u.org_id, u.kind, u.access_token_type, u.secret_hash, u.state, o.state,
+ k.public_key, k.expires_at
+ FROM users u
+ JOIN orgs o ON o.instance_id = u.instance_id AND o.org_id = u.org_id
+ LEFT JOIN machine_keys k ON k.instance_id = u.instance_id AND k.key_id = $2 AND k.user_id = u.user_id`
+	machineByIDSQL   = machineColumns + ` WHERE u.instance_id = $1 AND u.user_id = $3`
+	machineByNameSQL = machineColumns + ` WHERE u.instance_id = $1 AND (u.user_id = $3 OR u.login_key = $4)
+ ORDER BY CASE WHEN u.user_id = $3 THEN 0 ELSE 1 END LIMIT 1`
+)
+
+// machineByName reads the machine user whose id or user name is a client_id (contract section 5.2).
+func (p *Provider) machineByName(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
+	return p.hold(ctx, at, scanMachine, machineByNameSQL, string(at), c.claims.KeyID, c.id, user.LoginKey(c.id))
+}
+
+// machineByID reads the machine user who is the subject of an assertion.
+func (p *Provider) machineByID(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
+	return p.hold(ctx, at, scanMachine, machineByIDSQL, string(at), c.claims.KeyID, c.id)
+}
+
+// scanMachine reads one row of the statements above.
+func scanMachine(from store.Scanner) (*candidate, error) {
+	h := &candidate{found: true}
+	var (
+		kind               user.Kind
+		tokens, state, org string
+		expires            *int64
+	)
+	err := from.Scan(&h.client.user, &h.client.id, &h.client.org, &kind, &tokens, &h.secret, &state, &org, &h.key, &expires)
+	h.client.ground.User = h.client.user
+	h.client.jwt = tokens == user.JWT
+	if expires != nil {
+		h.expires = *expires
+	}
+	if kind != user.Machine || state != user.Active || org != user.Active {
+		h.idle = fmt.Sprintf("the user is a %s and %s, its organization %s", kind, state, org)
+	}
+	return h, err
+}
+
+// hold reads a candidate; nobody when there is none.
+func (p *Provider) hold(ctx context.Context, at ident.InstanceID, scan func(store.Scanner) (*candidate, error),
+	sql string, args ...any,
+) (*candidate, error) {
+	h, err := store.One(ctx, p.DB, scan, sql, args...)
+	if errors.Is(err, store.ErrNotFound) {
+		return &candidate{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find a client of instance %s: %w", at, err)
+	}
+	return h, nil
+}

@@ -1,0 +1,49 @@
+package oidc
+
+import (
+	"castellan/internal/assertion"
+)
+
+// jwtProfile gives a machine user a token for an assertion that it has signed (RFC 7523 section 2.1,
+// contract section 5.2): by and about the user, signed with the key of it that kid names, made for this
+// issuer, within the last hour. Nothing has to be known beside.
+//
+// What a client can see in its assertion it is told; everything else is one answer, whether the user or the
+// key is unknown, not of use or not the right one.
+func (p *Provider) jwtProfile(r *tokenRequest) (tokenAnswer, error) {
+	c := credentials{method: authPrivateKeyJWT, text: r.form.get("assertion")}
+	switch {
+	case c.text == "":
+		return tokenAnswer{}, newError(codeInvalidRequest, "assertion is missing")
+	case len(r.asked) == 0:
+		return tokenAnswer{}, newError(codeInvalidRequest, "scope is missing")
+	}
+	var err error
+	if c.claims, err = assertion.Parse(c.text, r.Issuer, r.Issuer+pathToken); err == nil {
+		err = c.claims.ValidAt(r.now)
+	}
+	if err != nil {
+		return tokenAnswer{}, newError(codeInvalidGrant, "%s", "assertion: "+clean(err.Error(), 200))
+	}
+	if c.claims.KeyID == "" {
+		return tokenAnswer{}, newError(codeInvalidGrant, "assertion: kid is missing")
+	}
+	c.id = c.claims.Subject
+	visit, err := p.admit(r.Request, c.id)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	h, err := p.machineByID(r.Context(), r.Instance.ID, c)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	if err := p.prove(h, c); err != nil {
+		visit.Failed()
+		return tokenAnswer{}, newError(codeInvalidGrant, "assertion: it is not by a key of its subject that is of use").because(err)
+	}
+	visit.Proved()
+	if err := p.spend(r.Request, h.client.ground, c.claims); err != nil {
+		return tokenAnswer{}, err
+	}
+	return p.forMachine(r, h.client)
+}

@@ -1,0 +1,225 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"castellan/internal/claims"
+	"castellan/internal/defaults"
+	"castellan/internal/dpop"
+	"castellan/internal/ident"
+	"castellan/internal/policy"
+	"castellan/internal/session"
+	"castellan/internal/token"
+)
+
+// grant is one way to get tokens (RFC 6749 section 4). What must not be forgotten is done by
+// [Provider.token] before and after; a grant only says whose token it is.
+type grant struct {
+	// client authenticates who asks. It is nil for a grant in which what is shown proves everything: then
+	// nobody may authenticate beside.
+	client func(r *Request, f form) (client, error)
+	// serve makes the tokens. It returns an [Error], or any other.
+	serve func(r *tokenRequest) (tokenAnswer, error)
+}
+
+// grants is the table of what the token endpoint does, by grant_type.
+func (p *Provider) grants() map[string]grant {
+	return map[string]grant{
+		grantJWTBearer:         {serve: p.jwtProfile},
+		grantClientCredentials: {client: p.machine, serve: p.clientCredentials},
+	}
+}
+
+// tokenRequest is what a grant is asked.
+type tokenRequest struct {
+	*Request
+	form form
+	// client has authenticated; it is zero where the grant asks for none.
+	client client
+	// asked are the scopes of the request, scopes those of them that mean something.
+	asked, scopes claims.Scopes
+	// thumbprint is that of the key the tokens are to be bound to; empty for bearer tokens.
+	thumbprint string
+	// lifetimes are those of the instance.
+	lifetimes defaults.OIDC
+	// now is when the request was looked at.
+	now time.Time
+}
+
+// tokenAnswer is what a client gets (RFC 6749 section 5.1, RFC 8693 section 2.2.1).
+type tokenAnswer struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in,omitempty"` // seconds
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	IssuedType   string `json:"issued_token_type,omitempty"`
+}
+
+// token serves the token endpoint: for every grant the same checks in the same order. That the instance may
+// be used has been checked before. It takes POST alone: what has secrets in a URL ends up in logs.
+func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Request) error {
+	return func(w http.ResponseWriter, r *Request) error {
+		f, err := readForm(r)
+		if err != nil {
+			return err
+		}
+		name := f.get("grant_type")
+		if name == "" {
+			return newError(codeInvalidRequest, "grant_type is missing")
+		}
+		g, known := grants[name]
+		if !known {
+			return newError(codeGrantType, "the grant types are %s", strings.Join(sortedNames(grants), ", "))
+		}
+		request := &tokenRequest{Request: r, form: f, now: p.Clock.Now()}
+		if request.asked, err = claims.ParseScopes(f.get("scope")); err != nil {
+			return newError(codeInvalidScope, "%s", clean(strings.TrimPrefix(err.Error(), "claims: "), 200))
+		}
+		request.scopes = request.asked.Known()
+		if request.client, err = p.whoAsks(g, r, f); err != nil {
+			return err
+		}
+		if request.thumbprint, err = p.proofOfKey(r); err != nil {
+			return err
+		}
+		if request.lifetimes, err = (policy.Resolver{}).OIDC(r.Context(), p.DB, r.Instance.ID); err != nil {
+			return err
+		}
+		answer, err := g.serve(request)
+		if err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, answer)
+		return nil
+	}
+}
+
+func sortedNames(grants map[string]grant) []string {
+	names := make([]string, 0, len(grants))
+	for name := range grants {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// whoAsks authenticates the client of a request, where the grant wants one.
+func (p *Provider) whoAsks(g grant, r *Request, f form) (client, error) {
+	if g.client != nil {
+		return g.client(r, f)
+	}
+	c, err := p.readCredentials(r, f)
+	if err != nil {
+		return client{}, err
+	}
+	if c.method != authNone {
+		return client{}, newError(codeInvalidRequest, "with this grant the client does not authenticate: what it shows is enough")
+	}
+	return client{}, nil
+}
+
+// proofOfKey returns the thumbprint of the key a request proves to have (RFC 9449 section 5); empty when it
+// has no proof.
+func (p *Provider) proofOfKey(r *Request) (string, error) {
+	headers := r.Header.Values("DPoP")
+	if len(headers) == 0 {
+		return "", nil
+	}
+	proof, err := p.Proofs.Check(r.Context(), r.Instance.ID, headers, dpop.Request{Method: r.Method, URL: r.Issuer + r.URL.Path})
+	if errors.Is(err, dpop.ErrProof) {
+		return "", newError(codeInvalidProof, "%s", clean(strings.TrimPrefix(err.Error(), "dpop: "), 200)).because(err)
+	}
+	return proof.Thumbprint, err
+}
+
+// facts are those of tokens for a user who has authenticated now, by a ground.
+func (r *tokenRequest) facts(user ident.UserID, org ident.OrgID, clientID string, ground session.Ground) session.Facts {
+	return session.Facts{
+		User: user, Org: org, Client: clientID, Scopes: r.scopes, AuthTime: r.now,
+		Thumbprint: r.thumbprint, Grounds: []session.Ground{ground},
+	}
+}
+
+// audience returns the projects that the scopes of a request name (contract section 5.2).
+func (p *Provider) audience(r *tokenRequest) ([]string, error) {
+	wish := r.scopes.Wish()
+	return p.Claims.Audience(r.Context(), r.Instance.ID, wish.Projects, wish.OwnProject)
+}
+
+// issued is how tokens are to be made.
+type issued struct {
+	facts session.Facts
+	// application is the client_id of the application the tokens are for; empty for none.
+	application string
+	// jwt asks for an access token that is a JWT.
+	jwt bool
+	// granted is what a session has given out; nil for an access token without a refresh token.
+	granted *session.Granted
+	// until is when the access token ends at the latest; zero is no limit.
+	until time.Time
+}
+
+// issue makes the tokens of an answer: an access token, an ID token when openid is among the scopes, and the
+// refresh token of a session.
+func (p *Provider) issue(r *tokenRequest, i issued) (tokenAnswer, error) {
+	wish := token.Wish{Facts: i.facts, Lifetime: r.lifetimes.AccessTokenLifetime, Until: i.until, JWT: i.jwt}
+	subject := claims.Subject{User: i.facts.User, Scopes: i.facts.Scopes, Client: i.application, Use: claims.AccessToken}
+	var err error
+	if i.jwt {
+		if wish.More, err = p.Claims.About(r.Context(), r.Instance.ID, subject); err != nil {
+			return tokenAnswer{}, err
+		}
+	}
+	answer := tokenAnswer{TokenType: "Bearer"}
+	if i.facts.Thumbprint != "" {
+		answer.TokenType = "DPoP"
+	}
+	if g := i.granted; g != nil {
+		wish.Session, wish.Number, wish.At, answer.RefreshToken = g.Session, g.Number, g.At, g.Refresh
+	}
+	access, err := p.Tokens.Issue(r.Context(), r.Instance.ID, r.Issuer, wish)
+	if errors.Is(err, token.ErrTooLong) {
+		return tokenAnswer{}, newError(codeInvalidScope, "scopes and audience do not fit into a token").because(err)
+	}
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	answer.AccessToken = access.Text
+	answer.ExpiresIn = int64(access.Token.Expires.Sub(p.Clock.Now()) / time.Second)
+	if granted := claims.Scopes(i.facts.Scopes); granted.String() != r.asked.String() {
+		answer.Scope = granted.String()
+	}
+	if claims.Scopes(i.facts.Scopes).Has(claims.OpenID) {
+		subject.Use = claims.IDToken
+		more, err := p.Claims.About(r.Context(), r.Instance.ID, subject)
+		if err != nil {
+			return tokenAnswer{}, err
+		}
+		answer.IDToken, err = p.Tokens.IDToken(r.Context(), r.Instance.ID, r.Issuer, access, r.lifetimes.IDTokenLifetime, more)
+		if err != nil {
+			return tokenAnswer{}, err
+		}
+	}
+	return answer, nil
+}
+
+// ofOrg takes from scopes those that want the user to be of another organization than it is.
+func (p *Provider) ofOrg(ctx context.Context, at ident.InstanceID, scopes claims.Scopes, org ident.OrgID) (claims.Scopes, error) {
+	wish := scopes.Wish()
+	if wish.Org == "" && wish.OrgDomain == "" {
+		return scopes, nil
+	}
+	domain, err := p.primaryDomain(ctx, at, org)
+	if err != nil {
+		return nil, fmt.Errorf("find the domain of organization %s: %w", org, err)
+	}
+	return scopes.OfOrg(org, domain), nil
+}
