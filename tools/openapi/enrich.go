@@ -152,13 +152,27 @@ func enrichOperation(src *source, fd protoreflect.FileDescriptor, operation obje
 	return nil
 }
 
-// constrainParameter writes the rules of a field that is bound to the path or the query.
-func constrainParameter(src *source, input protoreflect.MessageDescriptor, parameter object) error {
-	name, _ := parameter["name"].(string)
+// fieldAt returns the field a parameter is bound to; a dot leads into a message. Nil means that there is
+// none.
+func fieldAt(input protoreflect.MessageDescriptor, path string) protoreflect.FieldDescriptor {
+	name, rest, nested := strings.Cut(path, ".")
 	field := input.Fields().ByTextName(name)
 	if field == nil {
 		field = input.Fields().ByJSONName(name)
 	}
+	if !nested || field == nil {
+		return field
+	}
+	if field.Message() == nil {
+		return nil
+	}
+	return fieldAt(field.Message(), rest)
+}
+
+// constrainParameter writes the rules of a field that is bound to the path or the query.
+func constrainParameter(src *source, input protoreflect.MessageDescriptor, parameter object) error {
+	name, _ := parameter["name"].(string)
+	field := fieldAt(input, name)
 	if field == nil {
 		return fmt.Errorf("parameter %q is no field of %s", name, input.FullName())
 	}

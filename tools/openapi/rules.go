@@ -13,8 +13,21 @@ type rules struct {
 		MinLen uint64 `json:"minLen,string"`
 		MaxLen uint64 `json:"maxLen,string"`
 		Email  bool   `json:"email"`
+		URIRef bool   `json:"uriRef"`
 	} `json:"string"`
+	Bytes struct {
+		MinLen uint64 `json:"minLen,string"`
+		MaxLen uint64 `json:"maxLen,string"`
+	} `json:"bytes"`
+	Bool struct {
+		Const *bool `json:"const"`
+	} `json:"bool"`
+	Int32 struct {
+		Gte *int32 `json:"gte"`
+		Lte *int32 `json:"lte"`
+	} `json:"int32"`
 	Repeated struct {
+		Unique   bool   `json:"unique"`
 		MaxItems uint64 `json:"maxItems,string"`
 		Items    *rules `json:"items"`
 	} `json:"repeated"`
@@ -31,7 +44,14 @@ type rules struct {
 	} `json:"enum"`
 	Message   presence `json:"message"`
 	Timestamp presence `json:"timestamp"`
-	Duration  presence `json:"duration"`
+	Duration  span     `json:"duration"`
+}
+
+// span is the rule for how long something may be. A schema cannot say it: a duration is a text.
+type span struct {
+	Required bool   `json:"required"`
+	Gte      string `json:"gte"`
+	Lte      string `json:"lte"`
 }
 
 // presence is the rule that a message has to be there.
@@ -42,7 +62,7 @@ type presence struct {
 // required says whether the rules refuse the default value, which is the value of a field that is
 // left out.
 func (r *rules) required() bool {
-	return r.String.MinLen > 0 || r.Uint32.Gt != nil || r.Uint64.Gt != nil || slices.Contains(r.Enum.NotIn, 0) ||
+	return r.String.MinLen > 0 || r.Bytes.MinLen > 0 || r.Uint32.Gt != nil || r.Uint64.Gt != nil || slices.Contains(r.Enum.NotIn, 0) ||
 		r.Message.Required || r.Timestamp.Required || r.Duration.Required
 }
 
@@ -56,6 +76,21 @@ func (r *rules) constrain(schema object, field protoreflect.FieldDescriptor) err
 	}
 	if r.String.Email {
 		schema["format"] = "email"
+	}
+	if r.String.URIRef {
+		schema["format"] = "uri-reference"
+	}
+	if n := r.Bytes.MaxLen; n > 0 {
+		schema["maxLength"] = (n + 2) / 3 * 4 // in base64
+	}
+	if r.Bool.Const != nil {
+		schema["const"] = *r.Bool.Const
+	}
+	if r.Int32.Gte != nil {
+		schema["minimum"] = *r.Int32.Gte
+	}
+	if r.Int32.Lte != nil {
+		schema["maximum"] = *r.Int32.Lte
 	}
 	if r.Uint32.Gt != nil {
 		schema["exclusiveMinimum"] = *r.Uint32.Gt
@@ -76,6 +111,9 @@ func (r *rules) constrain(schema object, field protoreflect.FieldDescriptor) err
 			names = append(names, string(field.Enum().Values().ByNumber(number).Name()))
 		}
 		schema["not"] = object{"enum": names}
+	}
+	if r.Repeated.Unique {
+		schema["uniqueItems"] = true
 	}
 	if n := r.Repeated.MaxItems; n > 0 {
 		schema["maxItems"] = n
@@ -104,7 +142,8 @@ func constrainMessage(src *source, schema object, message protoreflect.MessageDe
 		if err := r.constrain(property, field); err != nil {
 			return err
 		}
-		if r.required() {
+		// A rule of a field that can be absent holds when it is there.
+		if r.required() && field.ContainingOneof() == nil {
 			required = append(required, field.JSONName())
 		}
 	}

@@ -143,6 +143,61 @@ func (x *CredentialsCheckError) GetFailedAttempts() int32 {
 	return 0
 }
 
+// LocalizedMessage is a localized message.
+type LocalizedMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Localized message.
+	LocalizedMessage string `protobuf:"bytes,2,opt,name=localized_message,json=localizedMessage,proto3" json:"localized_message,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *LocalizedMessage) Reset() {
+	*x = LocalizedMessage{}
+	mi := &file_zitadel_message_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocalizedMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocalizedMessage) ProtoMessage() {}
+
+func (x *LocalizedMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_message_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocalizedMessage.ProtoReflect.Descriptor instead.
+func (*LocalizedMessage) Descriptor() ([]byte, []int) {
+	return file_zitadel_message_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LocalizedMessage) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *LocalizedMessage) GetLocalizedMessage() string {
+	if x != nil {
+		return x.LocalizedMessage
+	}
+	return ""
+}
+
 var File_zitadel_message_proto protoreflect.FileDescriptor
 
 const file_zitadel_message_proto_rawDesc = "" +
@@ -155,7 +210,10 @@ const file_zitadel_message_proto_rawDesc = "" +
 	"\x15CredentialsCheckError\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12'\n" +
-	"\x0ffailed_attempts\x18\x03 \x01(\x05R\x0efailedAttemptsB$Z\"castellan/gen/zitadel/v1;zitadelv1b\x06proto3"
+	"\x0ffailed_attempts\x18\x03 \x01(\x05R\x0efailedAttempts\"Q\n" +
+	"\x10LocalizedMessage\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12+\n" +
+	"\x11localized_message\x18\x02 \x01(\tR\x10localizedMessageB$Z\"castellan/gen/zitadel/v1;zitadelv1b\x06proto3"
 
 var (
 	file_zitadel_message_proto_rawDescOnce sync.Once
@@ -169,10 +227,11 @@ func file_zitadel_message_proto_rawDescGZIP() []byte {
 	return file_zitadel_message_proto_rawDescData
 }
 
-var file_zitadel_message_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_zitadel_message_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_zitadel_message_proto_goTypes = []any{
 	(*ErrorDetail)(nil),           // 0: zitadel.v1.ErrorDetail
 	(*CredentialsCheckError)(nil), // 1: zitadel.v1.CredentialsCheckError
+	(*LocalizedMessage)(nil),      // 2: zitadel.v1.LocalizedMessage
 }
 var file_zitadel_message_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -193,7 +252,7 @@ func file_zitadel_message_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zitadel_message_proto_rawDesc), len(file_zitadel_message_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -245,3 +245,107 @@ var _ interface {
 	Cause() error
 	ErrorName() string
 } = CredentialsCheckErrorValidationError{}
+
+// Validate checks the field values on LocalizedMessage with the rules defined
+// in the proto definition for this message. If any rules are violated, the
+// first error encountered is returned, or nil if there are no violations.
+func (m *LocalizedMessage) Validate() error {
+	return m.validate(false)
+}
+
+// ValidateAll checks the field values on LocalizedMessage with the rules
+// defined in the proto definition for this message. If any rules are
+// violated, the result is a list of violation errors wrapped in
+// LocalizedMessageMultiError, or nil if none found.
+func (m *LocalizedMessage) ValidateAll() error {
+	return m.validate(true)
+}
+
+func (m *LocalizedMessage) validate(all bool) error {
+	if m == nil {
+		return nil
+	}
+
+	var errors []error
+
+	// no validation rules for Key
+
+	// no validation rules for LocalizedMessage
+
+	if len(errors) > 0 {
+		return LocalizedMessageMultiError(errors)
+	}
+
+	return nil
+}
+
+// LocalizedMessageMultiError is an error wrapping multiple validation errors
+// returned by LocalizedMessage.ValidateAll() if the designated constraints
+// aren't met.
+type LocalizedMessageMultiError []error
+
+// Error returns a concatenation of all the error messages it wraps.
+func (m LocalizedMessageMultiError) Error() string {
+	msgs := make([]string, 0, len(m))
+	for _, err := range m {
+		msgs = append(msgs, err.Error())
+	}
+	return strings.Join(msgs, "; ")
+}
+
+// AllErrors returns a list of validation violation errors.
+func (m LocalizedMessageMultiError) AllErrors() []error { return m }
+
+// LocalizedMessageValidationError is the validation error returned by
+// LocalizedMessage.Validate if the designated constraints aren't met.
+type LocalizedMessageValidationError struct {
+	field  string
+	reason string
+	cause  error
+	key    bool
+}
+
+// Field function returns field value.
+func (e LocalizedMessageValidationError) Field() string { return e.field }
+
+// Reason function returns reason value.
+func (e LocalizedMessageValidationError) Reason() string { return e.reason }
+
+// Cause function returns cause value.
+func (e LocalizedMessageValidationError) Cause() error { return e.cause }
+
+// Key function returns key value.
+func (e LocalizedMessageValidationError) Key() bool { return e.key }
+
+// ErrorName returns error name.
+func (e LocalizedMessageValidationError) ErrorName() string { return "LocalizedMessageValidationError" }
+
+// Error satisfies the builtin error interface
+func (e LocalizedMessageValidationError) Error() string {
+	cause := ""
+	if e.cause != nil {
+		cause = fmt.Sprintf(" | caused by: %v", e.cause)
+	}
+
+	key := ""
+	if e.key {
+		key = "key for "
+	}
+
+	return fmt.Sprintf(
+		"invalid %sLocalizedMessage.%s: %s%s",
+		key,
+		e.field,
+		e.reason,
+		cause)
+}
+
+var _ error = LocalizedMessageValidationError{}
+
+var _ interface {
+	Field() string
+	Reason() string
+	Key() bool
+	Cause() error
+	ErrorName() string
+} = LocalizedMessageValidationError{}

@@ -12,6 +12,7 @@ import (
 	_ "github.com/envoyproxy/protoc-gen-validate/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -23,6 +24,189 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// ByteFilterMethod is one of the values of byte filter method.
+type ByteFilterMethod int32
+
+const (
+	// Equals.
+	ByteFilterMethod_BYTE_FILTER_METHOD_EQUALS ByteFilterMethod = 0
+	// Not equals.
+	ByteFilterMethod_BYTE_FILTER_METHOD_NOT_EQUALS ByteFilterMethod = 1
+)
+
+// Enum value maps for ByteFilterMethod.
+var (
+	ByteFilterMethod_name = map[int32]string{
+		0: "BYTE_FILTER_METHOD_EQUALS",
+		1: "BYTE_FILTER_METHOD_NOT_EQUALS",
+	}
+	ByteFilterMethod_value = map[string]int32{
+		"BYTE_FILTER_METHOD_EQUALS":     0,
+		"BYTE_FILTER_METHOD_NOT_EQUALS": 1,
+	}
+)
+
+func (x ByteFilterMethod) Enum() *ByteFilterMethod {
+	p := new(ByteFilterMethod)
+	*p = x
+	return p
+}
+
+func (x ByteFilterMethod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ByteFilterMethod) Descriptor() protoreflect.EnumDescriptor {
+	return file_zitadel_filter_v2_filter_proto_enumTypes[0].Descriptor()
+}
+
+func (ByteFilterMethod) Type() protoreflect.EnumType {
+	return &file_zitadel_filter_v2_filter_proto_enumTypes[0]
+}
+
+func (x ByteFilterMethod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ByteFilterMethod.Descriptor instead.
+func (ByteFilterMethod) EnumDescriptor() ([]byte, []int) {
+	return file_zitadel_filter_v2_filter_proto_rawDescGZIP(), []int{0}
+}
+
+// TextFilterMethod is one of the values of text filter method.
+type TextFilterMethod int32
+
+const (
+	// Equals.
+	TextFilterMethod_TEXT_FILTER_METHOD_EQUALS TextFilterMethod = 0
+	// Equals ignore case.
+	TextFilterMethod_TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE TextFilterMethod = 1
+	// Starts with.
+	TextFilterMethod_TEXT_FILTER_METHOD_STARTS_WITH TextFilterMethod = 2
+	// Starts with ignore case.
+	TextFilterMethod_TEXT_FILTER_METHOD_STARTS_WITH_IGNORE_CASE TextFilterMethod = 3
+	// Contains.
+	TextFilterMethod_TEXT_FILTER_METHOD_CONTAINS TextFilterMethod = 4
+	// Contains ignore case.
+	TextFilterMethod_TEXT_FILTER_METHOD_CONTAINS_IGNORE_CASE TextFilterMethod = 5
+	// Ends with.
+	TextFilterMethod_TEXT_FILTER_METHOD_ENDS_WITH TextFilterMethod = 6
+	// Ends with ignore case.
+	TextFilterMethod_TEXT_FILTER_METHOD_ENDS_WITH_IGNORE_CASE TextFilterMethod = 7
+)
+
+// Enum value maps for TextFilterMethod.
+var (
+	TextFilterMethod_name = map[int32]string{
+		0: "TEXT_FILTER_METHOD_EQUALS",
+		1: "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE",
+		2: "TEXT_FILTER_METHOD_STARTS_WITH",
+		3: "TEXT_FILTER_METHOD_STARTS_WITH_IGNORE_CASE",
+		4: "TEXT_FILTER_METHOD_CONTAINS",
+		5: "TEXT_FILTER_METHOD_CONTAINS_IGNORE_CASE",
+		6: "TEXT_FILTER_METHOD_ENDS_WITH",
+		7: "TEXT_FILTER_METHOD_ENDS_WITH_IGNORE_CASE",
+	}
+	TextFilterMethod_value = map[string]int32{
+		"TEXT_FILTER_METHOD_EQUALS":                  0,
+		"TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE":      1,
+		"TEXT_FILTER_METHOD_STARTS_WITH":             2,
+		"TEXT_FILTER_METHOD_STARTS_WITH_IGNORE_CASE": 3,
+		"TEXT_FILTER_METHOD_CONTAINS":                4,
+		"TEXT_FILTER_METHOD_CONTAINS_IGNORE_CASE":    5,
+		"TEXT_FILTER_METHOD_ENDS_WITH":               6,
+		"TEXT_FILTER_METHOD_ENDS_WITH_IGNORE_CASE":   7,
+	}
+)
+
+func (x TextFilterMethod) Enum() *TextFilterMethod {
+	p := new(TextFilterMethod)
+	*p = x
+	return p
+}
+
+func (x TextFilterMethod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TextFilterMethod) Descriptor() protoreflect.EnumDescriptor {
+	return file_zitadel_filter_v2_filter_proto_enumTypes[1].Descriptor()
+}
+
+func (TextFilterMethod) Type() protoreflect.EnumType {
+	return &file_zitadel_filter_v2_filter_proto_enumTypes[1]
+}
+
+func (x TextFilterMethod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TextFilterMethod.Descriptor instead.
+func (TextFilterMethod) EnumDescriptor() ([]byte, []int) {
+	return file_zitadel_filter_v2_filter_proto_rawDescGZIP(), []int{1}
+}
+
+// TimestampFilterMethod is one of the values of timestamp filter method.
+type TimestampFilterMethod int32
+
+const (
+	// Equals.
+	TimestampFilterMethod_TIMESTAMP_FILTER_METHOD_EQUALS TimestampFilterMethod = 0
+	// After.
+	TimestampFilterMethod_TIMESTAMP_FILTER_METHOD_AFTER TimestampFilterMethod = 1
+	// After or equals.
+	TimestampFilterMethod_TIMESTAMP_FILTER_METHOD_AFTER_OR_EQUALS TimestampFilterMethod = 2
+	// Before.
+	TimestampFilterMethod_TIMESTAMP_FILTER_METHOD_BEFORE TimestampFilterMethod = 3
+	// Before or equals.
+	TimestampFilterMethod_TIMESTAMP_FILTER_METHOD_BEFORE_OR_EQUALS TimestampFilterMethod = 4
+)
+
+// Enum value maps for TimestampFilterMethod.
+var (
+	TimestampFilterMethod_name = map[int32]string{
+		0: "TIMESTAMP_FILTER_METHOD_EQUALS",
+		1: "TIMESTAMP_FILTER_METHOD_AFTER",
+		2: "TIMESTAMP_FILTER_METHOD_AFTER_OR_EQUALS",
+		3: "TIMESTAMP_FILTER_METHOD_BEFORE",
+		4: "TIMESTAMP_FILTER_METHOD_BEFORE_OR_EQUALS",
+	}
+	TimestampFilterMethod_value = map[string]int32{
+		"TIMESTAMP_FILTER_METHOD_EQUALS":           0,
+		"TIMESTAMP_FILTER_METHOD_AFTER":            1,
+		"TIMESTAMP_FILTER_METHOD_AFTER_OR_EQUALS":  2,
+		"TIMESTAMP_FILTER_METHOD_BEFORE":           3,
+		"TIMESTAMP_FILTER_METHOD_BEFORE_OR_EQUALS": 4,
+	}
+)
+
+func (x TimestampFilterMethod) Enum() *TimestampFilterMethod {
+	p := new(TimestampFilterMethod)
+	*p = x
+	return p
+}
+
+func (x TimestampFilterMethod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TimestampFilterMethod) Descriptor() protoreflect.EnumDescriptor {
+	return file_zitadel_filter_v2_filter_proto_enumTypes[2].Descriptor()
+}
+
+func (TimestampFilterMethod) Type() protoreflect.EnumType {
+	return &file_zitadel_filter_v2_filter_proto_enumTypes[2]
+}
+
+func (x TimestampFilterMethod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TimestampFilterMethod.Descriptor instead.
+func (TimestampFilterMethod) EnumDescriptor() ([]byte, []int) {
+	return file_zitadel_filter_v2_filter_proto_rawDescGZIP(), []int{2}
+}
 
 // PaginationRequest chooses a page of a list.
 type PaginationRequest struct {
@@ -189,11 +373,112 @@ func (x *InIDsFilter) GetIds() []string {
 	return nil
 }
 
+// IDFilter is a condition of a list.
+type IDFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IDFilter) Reset() {
+	*x = IDFilter{}
+	mi := &file_zitadel_filter_v2_filter_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IDFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IDFilter) ProtoMessage() {}
+
+func (x *IDFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_filter_v2_filter_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IDFilter.ProtoReflect.Descriptor instead.
+func (*IDFilter) Descriptor() ([]byte, []int) {
+	return file_zitadel_filter_v2_filter_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *IDFilter) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// TimestampFilter is a condition of a list.
+type TimestampFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Timestamp.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// How the text is compared.
+	Method        TimestampFilterMethod `protobuf:"varint,2,opt,name=method,proto3,enum=zitadel.filter.v2.TimestampFilterMethod" json:"method,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TimestampFilter) Reset() {
+	*x = TimestampFilter{}
+	mi := &file_zitadel_filter_v2_filter_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TimestampFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TimestampFilter) ProtoMessage() {}
+
+func (x *TimestampFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_filter_v2_filter_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TimestampFilter.ProtoReflect.Descriptor instead.
+func (*TimestampFilter) Descriptor() ([]byte, []int) {
+	return file_zitadel_filter_v2_filter_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TimestampFilter) GetTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Timestamp
+	}
+	return nil
+}
+
+func (x *TimestampFilter) GetMethod() TimestampFilterMethod {
+	if x != nil {
+		return x.Method
+	}
+	return TimestampFilterMethod_TIMESTAMP_FILTER_METHOD_EQUALS
+}
+
 var File_zitadel_filter_v2_filter_proto protoreflect.FileDescriptor
 
 const file_zitadel_filter_v2_filter_proto_rawDesc = "" +
 	"\n" +
-	"\x1ezitadel/filter/v2/filter.proto\x12\x11zitadel.filter.v2\x1a\x17validate/validate.proto\"S\n" +
+	"\x1ezitadel/filter/v2/filter.proto\x12\x11zitadel.filter.v2\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\"S\n" +
 	"\x11PaginationRequest\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x04R\x06offset\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x10\n" +
@@ -202,7 +487,30 @@ const file_zitadel_filter_v2_filter_proto_rawDesc = "" +
 	"\ftotal_result\x18\x01 \x01(\x04R\vtotalResult\x12#\n" +
 	"\rapplied_limit\x18\x02 \x01(\x04R\fappliedLimit\"2\n" +
 	"\vInIDsFilter\x12#\n" +
-	"\x03ids\x18\x01 \x03(\tB\x11\xfaB\x0e\x92\x01\v\x18\x01\"\ar\x05\x10\x01\x18\xc8\x01R\x03idsB*Z(castellan/gen/zitadel/filter/v2;filterv2b\x06proto3"
+	"\x03ids\x18\x01 \x03(\tB\x11\xfaB\x0e\x92\x01\v\x18\x01\"\ar\x05\x10\x01\x18\xc8\x01R\x03ids\"$\n" +
+	"\bIDFilter\x12\x18\n" +
+	"\x02id\x18\x01 \x01(\tB\b\xfaB\x05r\x03\x18\xc8\x01R\x02id\"\x97\x01\n" +
+	"\x0fTimestampFilter\x128\n" +
+	"\ttimestamp\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12J\n" +
+	"\x06method\x18\x02 \x01(\x0e2(.zitadel.filter.v2.TimestampFilterMethodB\b\xfaB\x05\x82\x01\x02\x10\x01R\x06method*T\n" +
+	"\x10ByteFilterMethod\x12\x1d\n" +
+	"\x19BYTE_FILTER_METHOD_EQUALS\x10\x00\x12!\n" +
+	"\x1dBYTE_FILTER_METHOD_NOT_EQUALS\x10\x01*\xce\x02\n" +
+	"\x10TextFilterMethod\x12\x1d\n" +
+	"\x19TEXT_FILTER_METHOD_EQUALS\x10\x00\x12)\n" +
+	"%TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE\x10\x01\x12\"\n" +
+	"\x1eTEXT_FILTER_METHOD_STARTS_WITH\x10\x02\x12.\n" +
+	"*TEXT_FILTER_METHOD_STARTS_WITH_IGNORE_CASE\x10\x03\x12\x1f\n" +
+	"\x1bTEXT_FILTER_METHOD_CONTAINS\x10\x04\x12+\n" +
+	"'TEXT_FILTER_METHOD_CONTAINS_IGNORE_CASE\x10\x05\x12 \n" +
+	"\x1cTEXT_FILTER_METHOD_ENDS_WITH\x10\x06\x12,\n" +
+	"(TEXT_FILTER_METHOD_ENDS_WITH_IGNORE_CASE\x10\a*\xdd\x01\n" +
+	"\x15TimestampFilterMethod\x12\"\n" +
+	"\x1eTIMESTAMP_FILTER_METHOD_EQUALS\x10\x00\x12!\n" +
+	"\x1dTIMESTAMP_FILTER_METHOD_AFTER\x10\x01\x12+\n" +
+	"'TIMESTAMP_FILTER_METHOD_AFTER_OR_EQUALS\x10\x02\x12\"\n" +
+	"\x1eTIMESTAMP_FILTER_METHOD_BEFORE\x10\x03\x12,\n" +
+	"(TIMESTAMP_FILTER_METHOD_BEFORE_OR_EQUALS\x10\x04B*Z(castellan/gen/zitadel/filter/v2;filterv2b\x06proto3"
 
 var (
 	file_zitadel_filter_v2_filter_proto_rawDescOnce sync.Once
@@ -216,18 +524,27 @@ func file_zitadel_filter_v2_filter_proto_rawDescGZIP() []byte {
 	return file_zitadel_filter_v2_filter_proto_rawDescData
 }
 
-var file_zitadel_filter_v2_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_zitadel_filter_v2_filter_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_zitadel_filter_v2_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_zitadel_filter_v2_filter_proto_goTypes = []any{
-	(*PaginationRequest)(nil),  // 0: zitadel.filter.v2.PaginationRequest
-	(*PaginationResponse)(nil), // 1: zitadel.filter.v2.PaginationResponse
-	(*InIDsFilter)(nil),        // 2: zitadel.filter.v2.InIDsFilter
+	(ByteFilterMethod)(0),         // 0: zitadel.filter.v2.ByteFilterMethod
+	(TextFilterMethod)(0),         // 1: zitadel.filter.v2.TextFilterMethod
+	(TimestampFilterMethod)(0),    // 2: zitadel.filter.v2.TimestampFilterMethod
+	(*PaginationRequest)(nil),     // 3: zitadel.filter.v2.PaginationRequest
+	(*PaginationResponse)(nil),    // 4: zitadel.filter.v2.PaginationResponse
+	(*InIDsFilter)(nil),           // 5: zitadel.filter.v2.InIDsFilter
+	(*IDFilter)(nil),              // 6: zitadel.filter.v2.IDFilter
+	(*TimestampFilter)(nil),       // 7: zitadel.filter.v2.TimestampFilter
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_zitadel_filter_v2_filter_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	8, // 0: zitadel.filter.v2.TimestampFilter.timestamp:type_name -> google.protobuf.Timestamp
+	2, // 1: zitadel.filter.v2.TimestampFilter.method:type_name -> zitadel.filter.v2.TimestampFilterMethod
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_zitadel_filter_v2_filter_proto_init() }
@@ -240,13 +557,14 @@ func file_zitadel_filter_v2_filter_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zitadel_filter_v2_filter_proto_rawDesc), len(file_zitadel_filter_v2_filter_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   3,
+			NumEnums:      3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_zitadel_filter_v2_filter_proto_goTypes,
 		DependencyIndexes: file_zitadel_filter_v2_filter_proto_depIdxs,
+		EnumInfos:         file_zitadel_filter_v2_filter_proto_enumTypes,
 		MessageInfos:      file_zitadel_filter_v2_filter_proto_msgTypes,
 	}.Build()
 	File_zitadel_filter_v2_filter_proto = out.File

@@ -378,3 +378,253 @@ var _ interface {
 	Cause() error
 	ErrorName() string
 } = InIDsFilterValidationError{}
+
+// Validate checks the field values on IDFilter with the rules defined in the
+// proto definition for this message. If any rules are violated, the first
+// error encountered is returned, or nil if there are no violations.
+func (m *IDFilter) Validate() error {
+	return m.validate(false)
+}
+
+// ValidateAll checks the field values on IDFilter with the rules defined in
+// the proto definition for this message. If any rules are violated, the
+// result is a list of violation errors wrapped in IDFilterMultiError, or nil
+// if none found.
+func (m *IDFilter) ValidateAll() error {
+	return m.validate(true)
+}
+
+func (m *IDFilter) validate(all bool) error {
+	if m == nil {
+		return nil
+	}
+
+	var errors []error
+
+	if utf8.RuneCountInString(m.GetId()) > 200 {
+		err := IDFilterValidationError{
+			field:  "Id",
+			reason: "value length must be at most 200 runes",
+		}
+		if !all {
+			return err
+		}
+		errors = append(errors, err)
+	}
+
+	if len(errors) > 0 {
+		return IDFilterMultiError(errors)
+	}
+
+	return nil
+}
+
+// IDFilterMultiError is an error wrapping multiple validation errors returned
+// by IDFilter.ValidateAll() if the designated constraints aren't met.
+type IDFilterMultiError []error
+
+// Error returns a concatenation of all the error messages it wraps.
+func (m IDFilterMultiError) Error() string {
+	msgs := make([]string, 0, len(m))
+	for _, err := range m {
+		msgs = append(msgs, err.Error())
+	}
+	return strings.Join(msgs, "; ")
+}
+
+// AllErrors returns a list of validation violation errors.
+func (m IDFilterMultiError) AllErrors() []error { return m }
+
+// IDFilterValidationError is the validation error returned by
+// IDFilter.Validate if the designated constraints aren't met.
+type IDFilterValidationError struct {
+	field  string
+	reason string
+	cause  error
+	key    bool
+}
+
+// Field function returns field value.
+func (e IDFilterValidationError) Field() string { return e.field }
+
+// Reason function returns reason value.
+func (e IDFilterValidationError) Reason() string { return e.reason }
+
+// Cause function returns cause value.
+func (e IDFilterValidationError) Cause() error { return e.cause }
+
+// Key function returns key value.
+func (e IDFilterValidationError) Key() bool { return e.key }
+
+// ErrorName returns error name.
+func (e IDFilterValidationError) ErrorName() string { return "IDFilterValidationError" }
+
+// Error satisfies the builtin error interface
+func (e IDFilterValidationError) Error() string {
+	cause := ""
+	if e.cause != nil {
+		cause = fmt.Sprintf(" | caused by: %v", e.cause)
+	}
+
+	key := ""
+	if e.key {
+		key = "key for "
+	}
+
+	return fmt.Sprintf(
+		"invalid %sIDFilter.%s: %s%s",
+		key,
+		e.field,
+		e.reason,
+		cause)
+}
+
+var _ error = IDFilterValidationError{}
+
+var _ interface {
+	Field() string
+	Reason() string
+	Key() bool
+	Cause() error
+	ErrorName() string
+} = IDFilterValidationError{}
+
+// Validate checks the field values on TimestampFilter with the rules defined
+// in the proto definition for this message. If any rules are violated, the
+// first error encountered is returned, or nil if there are no violations.
+func (m *TimestampFilter) Validate() error {
+	return m.validate(false)
+}
+
+// ValidateAll checks the field values on TimestampFilter with the rules
+// defined in the proto definition for this message. If any rules are
+// violated, the result is a list of violation errors wrapped in
+// TimestampFilterMultiError, or nil if none found.
+func (m *TimestampFilter) ValidateAll() error {
+	return m.validate(true)
+}
+
+func (m *TimestampFilter) validate(all bool) error {
+	if m == nil {
+		return nil
+	}
+
+	var errors []error
+
+	if all {
+		switch v := interface{}(m.GetTimestamp()).(type) {
+		case interface{ ValidateAll() error }:
+			if err := v.ValidateAll(); err != nil {
+				errors = append(errors, TimestampFilterValidationError{
+					field:  "Timestamp",
+					reason: "embedded message failed validation",
+					cause:  err,
+				})
+			}
+		case interface{ Validate() error }:
+			if err := v.Validate(); err != nil {
+				errors = append(errors, TimestampFilterValidationError{
+					field:  "Timestamp",
+					reason: "embedded message failed validation",
+					cause:  err,
+				})
+			}
+		}
+	} else if v, ok := interface{}(m.GetTimestamp()).(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return TimestampFilterValidationError{
+				field:  "Timestamp",
+				reason: "embedded message failed validation",
+				cause:  err,
+			}
+		}
+	}
+
+	if _, ok := TimestampFilterMethod_name[int32(m.GetMethod())]; !ok {
+		err := TimestampFilterValidationError{
+			field:  "Method",
+			reason: "value must be one of the defined enum values",
+		}
+		if !all {
+			return err
+		}
+		errors = append(errors, err)
+	}
+
+	if len(errors) > 0 {
+		return TimestampFilterMultiError(errors)
+	}
+
+	return nil
+}
+
+// TimestampFilterMultiError is an error wrapping multiple validation errors
+// returned by TimestampFilter.ValidateAll() if the designated constraints
+// aren't met.
+type TimestampFilterMultiError []error
+
+// Error returns a concatenation of all the error messages it wraps.
+func (m TimestampFilterMultiError) Error() string {
+	msgs := make([]string, 0, len(m))
+	for _, err := range m {
+		msgs = append(msgs, err.Error())
+	}
+	return strings.Join(msgs, "; ")
+}
+
+// AllErrors returns a list of validation violation errors.
+func (m TimestampFilterMultiError) AllErrors() []error { return m }
+
+// TimestampFilterValidationError is the validation error returned by
+// TimestampFilter.Validate if the designated constraints aren't met.
+type TimestampFilterValidationError struct {
+	field  string
+	reason string
+	cause  error
+	key    bool
+}
+
+// Field function returns field value.
+func (e TimestampFilterValidationError) Field() string { return e.field }
+
+// Reason function returns reason value.
+func (e TimestampFilterValidationError) Reason() string { return e.reason }
+
+// Cause function returns cause value.
+func (e TimestampFilterValidationError) Cause() error { return e.cause }
+
+// Key function returns key value.
+func (e TimestampFilterValidationError) Key() bool { return e.key }
+
+// ErrorName returns error name.
+func (e TimestampFilterValidationError) ErrorName() string { return "TimestampFilterValidationError" }
+
+// Error satisfies the builtin error interface
+func (e TimestampFilterValidationError) Error() string {
+	cause := ""
+	if e.cause != nil {
+		cause = fmt.Sprintf(" | caused by: %v", e.cause)
+	}
+
+	key := ""
+	if e.key {
+		key = "key for "
+	}
+
+	return fmt.Sprintf(
+		"invalid %sTimestampFilter.%s: %s%s",
+		key,
+		e.field,
+		e.reason,
+		cause)
+}
+
+var _ error = TimestampFilterValidationError{}
+
+var _ interface {
+	Field() string
+	Reason() string
+	Key() bool
+	Cause() error
+	ErrorName() string
+} = TimestampFilterValidationError{}

@@ -11,6 +11,7 @@ package objectv2
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -96,11 +97,318 @@ func (TextQueryMethod) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_object_v2_object_proto_rawDescGZIP(), []int{0}
 }
 
+// Details is a details.
+type Details struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sequence of the last event.
+	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// When it was last changed.
+	ChangeDate *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=change_date,json=changeDate,proto3" json:"change_date,omitempty"`
+	// Id of the organization that owns it.
+	ResourceOwner string `protobuf:"bytes,3,opt,name=resource_owner,json=resourceOwner,proto3" json:"resource_owner,omitempty"`
+	// When it came to be.
+	CreationDate  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Details) Reset() {
+	*x = Details{}
+	mi := &file_zitadel_object_v2_object_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Details) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Details) ProtoMessage() {}
+
+func (x *Details) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_object_v2_object_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Details.ProtoReflect.Descriptor instead.
+func (*Details) Descriptor() ([]byte, []int) {
+	return file_zitadel_object_v2_object_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Details) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Details) GetChangeDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ChangeDate
+	}
+	return nil
+}
+
+func (x *Details) GetResourceOwner() string {
+	if x != nil {
+		return x.ResourceOwner
+	}
+	return ""
+}
+
+func (x *Details) GetCreationDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreationDate
+	}
+	return nil
+}
+
+// ListDetails is a list details.
+type ListDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many objects meet the conditions.
+	TotalResult uint64 `protobuf:"varint,1,opt,name=total_result,json=totalResult,proto3" json:"total_result,omitempty"`
+	// Processed sequence.
+	ProcessedSequence uint64 `protobuf:"varint,2,opt,name=processed_sequence,json=processedSequence,proto3" json:"processed_sequence,omitempty"`
+	// Timestamp.
+	Timestamp     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDetails) Reset() {
+	*x = ListDetails{}
+	mi := &file_zitadel_object_v2_object_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDetails) ProtoMessage() {}
+
+func (x *ListDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_object_v2_object_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDetails.ProtoReflect.Descriptor instead.
+func (*ListDetails) Descriptor() ([]byte, []int) {
+	return file_zitadel_object_v2_object_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ListDetails) GetTotalResult() uint64 {
+	if x != nil {
+		return x.TotalResult
+	}
+	return 0
+}
+
+func (x *ListDetails) GetProcessedSequence() uint64 {
+	if x != nil {
+		return x.ProcessedSequence
+	}
+	return 0
+}
+
+func (x *ListDetails) GetTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Timestamp
+	}
+	return nil
+}
+
+// ListQuery is a condition of a list.
+type ListQuery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many results to skip.
+	Offset uint64 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	// How many results at most.
+	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Ascending order.
+	Asc           bool `protobuf:"varint,3,opt,name=asc,proto3" json:"asc,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListQuery) Reset() {
+	*x = ListQuery{}
+	mi := &file_zitadel_object_v2_object_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListQuery) ProtoMessage() {}
+
+func (x *ListQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_object_v2_object_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListQuery.ProtoReflect.Descriptor instead.
+func (*ListQuery) Descriptor() ([]byte, []int) {
+	return file_zitadel_object_v2_object_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ListQuery) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *ListQuery) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListQuery) GetAsc() bool {
+	if x != nil {
+		return x.Asc
+	}
+	return false
+}
+
+// Organization is an organization.
+type Organization struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Org.
+	//
+	// Types that are valid to be assigned to Org:
+	//
+	//	*Organization_OrgId
+	//	*Organization_OrgDomain
+	Org           isOrganization_Org `protobuf_oneof:"org"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Organization) Reset() {
+	*x = Organization{}
+	mi := &file_zitadel_object_v2_object_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Organization) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Organization) ProtoMessage() {}
+
+func (x *Organization) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_object_v2_object_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Organization.ProtoReflect.Descriptor instead.
+func (*Organization) Descriptor() ([]byte, []int) {
+	return file_zitadel_object_v2_object_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Organization) GetOrg() isOrganization_Org {
+	if x != nil {
+		return x.Org
+	}
+	return nil
+}
+
+func (x *Organization) GetOrgId() string {
+	if x != nil {
+		if x, ok := x.Org.(*Organization_OrgId); ok {
+			return x.OrgId
+		}
+	}
+	return ""
+}
+
+func (x *Organization) GetOrgDomain() string {
+	if x != nil {
+		if x, ok := x.Org.(*Organization_OrgDomain); ok {
+			return x.OrgDomain
+		}
+	}
+	return ""
+}
+
+type isOrganization_Org interface {
+	isOrganization_Org()
+}
+
+type Organization_OrgId struct {
+	// Id of the organization.
+	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3,oneof"`
+}
+
+type Organization_OrgDomain struct {
+	// Org domain.
+	OrgDomain string `protobuf:"bytes,2,opt,name=org_domain,json=orgDomain,proto3,oneof"`
+}
+
+func (*Organization_OrgId) isOrganization_Org() {}
+
+func (*Organization_OrgDomain) isOrganization_Org() {}
+
 var File_zitadel_object_v2_object_proto protoreflect.FileDescriptor
 
 const file_zitadel_object_v2_object_proto_rawDesc = "" +
 	"\n" +
-	"\x1ezitadel/object/v2/object.proto\x12\x11zitadel.object.v2*\xc5\x02\n" +
+	"\x1ezitadel/object/v2/object.proto\x12\x11zitadel.object.v2\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x01\n" +
+	"\aDetails\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12;\n" +
+	"\vchange_date\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"changeDate\x12%\n" +
+	"\x0eresource_owner\x18\x03 \x01(\tR\rresourceOwner\x12?\n" +
+	"\rcreation_date\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fcreationDate\"\x99\x01\n" +
+	"\vListDetails\x12!\n" +
+	"\ftotal_result\x18\x01 \x01(\x04R\vtotalResult\x12-\n" +
+	"\x12processed_sequence\x18\x02 \x01(\x04R\x11processedSequence\x128\n" +
+	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\"K\n" +
+	"\tListQuery\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x04R\x06offset\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x10\n" +
+	"\x03asc\x18\x03 \x01(\bR\x03asc\"O\n" +
+	"\fOrganization\x12\x17\n" +
+	"\x06org_id\x18\x01 \x01(\tH\x00R\x05orgId\x12\x1f\n" +
+	"\n" +
+	"org_domain\x18\x02 \x01(\tH\x00R\torgDomainB\x05\n" +
+	"\x03org*\xc5\x02\n" +
 	"\x0fTextQueryMethod\x12\x1c\n" +
 	"\x18TEXT_QUERY_METHOD_EQUALS\x10\x00\x12(\n" +
 	"$TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE\x10\x01\x12!\n" +
@@ -124,15 +432,24 @@ func file_zitadel_object_v2_object_proto_rawDescGZIP() []byte {
 }
 
 var file_zitadel_object_v2_object_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_zitadel_object_v2_object_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_zitadel_object_v2_object_proto_goTypes = []any{
-	(TextQueryMethod)(0), // 0: zitadel.object.v2.TextQueryMethod
+	(TextQueryMethod)(0),          // 0: zitadel.object.v2.TextQueryMethod
+	(*Details)(nil),               // 1: zitadel.object.v2.Details
+	(*ListDetails)(nil),           // 2: zitadel.object.v2.ListDetails
+	(*ListQuery)(nil),             // 3: zitadel.object.v2.ListQuery
+	(*Organization)(nil),          // 4: zitadel.object.v2.Organization
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_zitadel_object_v2_object_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	5, // 0: zitadel.object.v2.Details.change_date:type_name -> google.protobuf.Timestamp
+	5, // 1: zitadel.object.v2.Details.creation_date:type_name -> google.protobuf.Timestamp
+	5, // 2: zitadel.object.v2.ListDetails.timestamp:type_name -> google.protobuf.Timestamp
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_zitadel_object_v2_object_proto_init() }
@@ -140,19 +457,24 @@ func file_zitadel_object_v2_object_proto_init() {
 	if File_zitadel_object_v2_object_proto != nil {
 		return
 	}
+	file_zitadel_object_v2_object_proto_msgTypes[3].OneofWrappers = []any{
+		(*Organization_OrgId)(nil),
+		(*Organization_OrgDomain)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zitadel_object_v2_object_proto_rawDesc), len(file_zitadel_object_v2_object_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   0,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_zitadel_object_v2_object_proto_goTypes,
 		DependencyIndexes: file_zitadel_object_v2_object_proto_depIdxs,
 		EnumInfos:         file_zitadel_object_v2_object_proto_enumTypes,
+		MessageInfos:      file_zitadel_object_v2_object_proto_msgTypes,
 	}.Build()
 	File_zitadel_object_v2_object_proto = out.File
 	file_zitadel_object_v2_object_proto_goTypes = nil

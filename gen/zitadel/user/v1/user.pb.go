@@ -9,8 +9,10 @@
 package userv1
 
 import (
+	v1 "castellan/gen/zitadel/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -76,16 +78,742 @@ func (Type) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_user_proto_rawDescGZIP(), []int{0}
 }
 
+// AccessTokenType is one of the values of access token type.
+type AccessTokenType int32
+
+const (
+	// Bearer.
+	AccessTokenType_ACCESS_TOKEN_TYPE_BEARER AccessTokenType = 0
+	// Jwt.
+	AccessTokenType_ACCESS_TOKEN_TYPE_JWT AccessTokenType = 1
+)
+
+// Enum value maps for AccessTokenType.
+var (
+	AccessTokenType_name = map[int32]string{
+		0: "ACCESS_TOKEN_TYPE_BEARER",
+		1: "ACCESS_TOKEN_TYPE_JWT",
+	}
+	AccessTokenType_value = map[string]int32{
+		"ACCESS_TOKEN_TYPE_BEARER": 0,
+		"ACCESS_TOKEN_TYPE_JWT":    1,
+	}
+)
+
+func (x AccessTokenType) Enum() *AccessTokenType {
+	p := new(AccessTokenType)
+	*p = x
+	return p
+}
+
+func (x AccessTokenType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AccessTokenType) Descriptor() protoreflect.EnumDescriptor {
+	return file_zitadel_user_proto_enumTypes[1].Descriptor()
+}
+
+func (AccessTokenType) Type() protoreflect.EnumType {
+	return &file_zitadel_user_proto_enumTypes[1]
+}
+
+func (x AccessTokenType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AccessTokenType.Descriptor instead.
+func (AccessTokenType) EnumDescriptor() ([]byte, []int) {
+	return file_zitadel_user_proto_rawDescGZIP(), []int{1}
+}
+
+// Gender is one of the values of gender.
+type Gender int32
+
+const (
+	// Unspecified.
+	Gender_GENDER_UNSPECIFIED Gender = 0
+	// Female.
+	Gender_GENDER_FEMALE Gender = 1
+	// Male.
+	Gender_GENDER_MALE Gender = 2
+	// Diverse.
+	Gender_GENDER_DIVERSE Gender = 3
+)
+
+// Enum value maps for Gender.
+var (
+	Gender_name = map[int32]string{
+		0: "GENDER_UNSPECIFIED",
+		1: "GENDER_FEMALE",
+		2: "GENDER_MALE",
+		3: "GENDER_DIVERSE",
+	}
+	Gender_value = map[string]int32{
+		"GENDER_UNSPECIFIED": 0,
+		"GENDER_FEMALE":      1,
+		"GENDER_MALE":        2,
+		"GENDER_DIVERSE":     3,
+	}
+)
+
+func (x Gender) Enum() *Gender {
+	p := new(Gender)
+	*p = x
+	return p
+}
+
+func (x Gender) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Gender) Descriptor() protoreflect.EnumDescriptor {
+	return file_zitadel_user_proto_enumTypes[2].Descriptor()
+}
+
+func (Gender) Type() protoreflect.EnumType {
+	return &file_zitadel_user_proto_enumTypes[2]
+}
+
+func (x Gender) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Gender.Descriptor instead.
+func (Gender) EnumDescriptor() ([]byte, []int) {
+	return file_zitadel_user_proto_rawDescGZIP(), []int{2}
+}
+
+// UserState is one of the values of user state.
+type UserState int32
+
+const (
+	// Unspecified.
+	UserState_USER_STATE_UNSPECIFIED UserState = 0
+	// Active.
+	UserState_USER_STATE_ACTIVE UserState = 1
+	// Inactive.
+	UserState_USER_STATE_INACTIVE UserState = 2
+	// Deleted.
+	UserState_USER_STATE_DELETED UserState = 3
+	// Locked.
+	UserState_USER_STATE_LOCKED UserState = 4
+	// Suspend.
+	UserState_USER_STATE_SUSPEND UserState = 5
+	// Initial.
+	UserState_USER_STATE_INITIAL UserState = 6
+)
+
+// Enum value maps for UserState.
+var (
+	UserState_name = map[int32]string{
+		0: "USER_STATE_UNSPECIFIED",
+		1: "USER_STATE_ACTIVE",
+		2: "USER_STATE_INACTIVE",
+		3: "USER_STATE_DELETED",
+		4: "USER_STATE_LOCKED",
+		5: "USER_STATE_SUSPEND",
+		6: "USER_STATE_INITIAL",
+	}
+	UserState_value = map[string]int32{
+		"USER_STATE_UNSPECIFIED": 0,
+		"USER_STATE_ACTIVE":      1,
+		"USER_STATE_INACTIVE":    2,
+		"USER_STATE_DELETED":     3,
+		"USER_STATE_LOCKED":      4,
+		"USER_STATE_SUSPEND":     5,
+		"USER_STATE_INITIAL":     6,
+	}
+)
+
+func (x UserState) Enum() *UserState {
+	p := new(UserState)
+	*p = x
+	return p
+}
+
+func (x UserState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UserState) Descriptor() protoreflect.EnumDescriptor {
+	return file_zitadel_user_proto_enumTypes[3].Descriptor()
+}
+
+func (UserState) Type() protoreflect.EnumType {
+	return &file_zitadel_user_proto_enumTypes[3]
+}
+
+func (x UserState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UserState.Descriptor instead.
+func (UserState) EnumDescriptor() ([]byte, []int) {
+	return file_zitadel_user_proto_rawDescGZIP(), []int{3}
+}
+
+// Email is an email.
+type Email struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The e-mail address.
+	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
+	// Whether it is email verified.
+	IsEmailVerified bool `protobuf:"varint,2,opt,name=is_email_verified,json=isEmailVerified,proto3" json:"is_email_verified,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Email) Reset() {
+	*x = Email{}
+	mi := &file_zitadel_user_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Email) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Email) ProtoMessage() {}
+
+func (x *Email) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_user_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Email.ProtoReflect.Descriptor instead.
+func (*Email) Descriptor() ([]byte, []int) {
+	return file_zitadel_user_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Email) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *Email) GetIsEmailVerified() bool {
+	if x != nil {
+		return x.IsEmailVerified
+	}
+	return false
+}
+
+// Human is a human.
+type Human struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names and language of the person.
+	Profile *Profile `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
+	// The e-mail address.
+	Email *Email `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	// The phone number.
+	Phone *Phone `protobuf:"bytes,3,opt,name=phone,proto3" json:"phone,omitempty"`
+	// Password changed.
+	PasswordChanged *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=password_changed,json=passwordChanged,proto3" json:"password_changed,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Human) Reset() {
+	*x = Human{}
+	mi := &file_zitadel_user_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Human) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Human) ProtoMessage() {}
+
+func (x *Human) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_user_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Human.ProtoReflect.Descriptor instead.
+func (*Human) Descriptor() ([]byte, []int) {
+	return file_zitadel_user_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Human) GetProfile() *Profile {
+	if x != nil {
+		return x.Profile
+	}
+	return nil
+}
+
+func (x *Human) GetEmail() *Email {
+	if x != nil {
+		return x.Email
+	}
+	return nil
+}
+
+func (x *Human) GetPhone() *Phone {
+	if x != nil {
+		return x.Phone
+	}
+	return nil
+}
+
+func (x *Human) GetPasswordChanged() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PasswordChanged
+	}
+	return nil
+}
+
+// Machine is a machine.
+type Machine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is for.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// Has secret.
+	HasSecret bool `protobuf:"varint,3,opt,name=has_secret,json=hasSecret,proto3" json:"has_secret,omitempty"`
+	// The form of its access tokens.
+	AccessTokenType AccessTokenType `protobuf:"varint,4,opt,name=access_token_type,json=accessTokenType,proto3,enum=zitadel.user.v1.AccessTokenType" json:"access_token_type,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Machine) Reset() {
+	*x = Machine{}
+	mi := &file_zitadel_user_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Machine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Machine) ProtoMessage() {}
+
+func (x *Machine) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_user_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Machine.ProtoReflect.Descriptor instead.
+func (*Machine) Descriptor() ([]byte, []int) {
+	return file_zitadel_user_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Machine) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Machine) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Machine) GetHasSecret() bool {
+	if x != nil {
+		return x.HasSecret
+	}
+	return false
+}
+
+func (x *Machine) GetAccessTokenType() AccessTokenType {
+	if x != nil {
+		return x.AccessTokenType
+	}
+	return AccessTokenType_ACCESS_TOKEN_TYPE_BEARER
+}
+
+// Phone is a phone.
+type Phone struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The phone number.
+	Phone string `protobuf:"bytes,1,opt,name=phone,proto3" json:"phone,omitempty"`
+	// Whether it is phone verified.
+	IsPhoneVerified bool `protobuf:"varint,2,opt,name=is_phone_verified,json=isPhoneVerified,proto3" json:"is_phone_verified,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Phone) Reset() {
+	*x = Phone{}
+	mi := &file_zitadel_user_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Phone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Phone) ProtoMessage() {}
+
+func (x *Phone) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_user_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Phone.ProtoReflect.Descriptor instead.
+func (*Phone) Descriptor() ([]byte, []int) {
+	return file_zitadel_user_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Phone) GetPhone() string {
+	if x != nil {
+		return x.Phone
+	}
+	return ""
+}
+
+func (x *Phone) GetIsPhoneVerified() bool {
+	if x != nil {
+		return x.IsPhoneVerified
+	}
+	return false
+}
+
+// Profile is a profile.
+type Profile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// First name.
+	FirstName string `protobuf:"bytes,1,opt,name=first_name,json=firstName,proto3" json:"first_name,omitempty"`
+	// Last name.
+	LastName string `protobuf:"bytes,2,opt,name=last_name,json=lastName,proto3" json:"last_name,omitempty"`
+	// Nickname.
+	NickName string `protobuf:"bytes,3,opt,name=nick_name,json=nickName,proto3" json:"nick_name,omitempty"`
+	// The name it is shown with.
+	DisplayName string `protobuf:"bytes,4,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// Preferred language (BCP 47).
+	PreferredLanguage string `protobuf:"bytes,5,opt,name=preferred_language,json=preferredLanguage,proto3" json:"preferred_language,omitempty"`
+	// Gender.
+	Gender Gender `protobuf:"varint,6,opt,name=gender,proto3,enum=zitadel.user.v1.Gender" json:"gender,omitempty"`
+	// Avatar url.
+	AvatarUrl     string `protobuf:"bytes,7,opt,name=avatar_url,json=avatarUrl,proto3" json:"avatar_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Profile) Reset() {
+	*x = Profile{}
+	mi := &file_zitadel_user_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Profile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Profile) ProtoMessage() {}
+
+func (x *Profile) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_user_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Profile.ProtoReflect.Descriptor instead.
+func (*Profile) Descriptor() ([]byte, []int) {
+	return file_zitadel_user_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Profile) GetFirstName() string {
+	if x != nil {
+		return x.FirstName
+	}
+	return ""
+}
+
+func (x *Profile) GetLastName() string {
+	if x != nil {
+		return x.LastName
+	}
+	return ""
+}
+
+func (x *Profile) GetNickName() string {
+	if x != nil {
+		return x.NickName
+	}
+	return ""
+}
+
+func (x *Profile) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *Profile) GetPreferredLanguage() string {
+	if x != nil {
+		return x.PreferredLanguage
+	}
+	return ""
+}
+
+func (x *Profile) GetGender() Gender {
+	if x != nil {
+		return x.Gender
+	}
+	return Gender_GENDER_UNSPECIFIED
+}
+
+func (x *Profile) GetAvatarUrl() string {
+	if x != nil {
+		return x.AvatarUrl
+	}
+	return ""
+}
+
+// User is an user.
+type User struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// When it came to be and was changed, and who owns it.
+	Details *v1.ObjectDetails `protobuf:"bytes,2,opt,name=details,proto3" json:"details,omitempty"`
+	// Its state.
+	State UserState `protobuf:"varint,3,opt,name=state,proto3,enum=zitadel.user.v1.UserState" json:"state,omitempty"`
+	// Name of the user.
+	UserName string `protobuf:"bytes,4,opt,name=user_name,json=userName,proto3" json:"user_name,omitempty"`
+	// All names by which the user can sign in.
+	LoginNames []string `protobuf:"bytes,5,rep,name=login_names,json=loginNames,proto3" json:"login_names,omitempty"`
+	// The login name the user is shown with.
+	PreferredLoginName string `protobuf:"bytes,6,opt,name=preferred_login_name,json=preferredLoginName,proto3" json:"preferred_login_name,omitempty"`
+	// Type.
+	//
+	// Types that are valid to be assigned to Type:
+	//
+	//	*User_Human
+	//	*User_Machine
+	Type          isUser_Type `protobuf_oneof:"type"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *User) Reset() {
+	*x = User{}
+	mi := &file_zitadel_user_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *User) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*User) ProtoMessage() {}
+
+func (x *User) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_user_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use User.ProtoReflect.Descriptor instead.
+func (*User) Descriptor() ([]byte, []int) {
+	return file_zitadel_user_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *User) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *User) GetDetails() *v1.ObjectDetails {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+func (x *User) GetState() UserState {
+	if x != nil {
+		return x.State
+	}
+	return UserState_USER_STATE_UNSPECIFIED
+}
+
+func (x *User) GetUserName() string {
+	if x != nil {
+		return x.UserName
+	}
+	return ""
+}
+
+func (x *User) GetLoginNames() []string {
+	if x != nil {
+		return x.LoginNames
+	}
+	return nil
+}
+
+func (x *User) GetPreferredLoginName() string {
+	if x != nil {
+		return x.PreferredLoginName
+	}
+	return ""
+}
+
+func (x *User) GetType() isUser_Type {
+	if x != nil {
+		return x.Type
+	}
+	return nil
+}
+
+func (x *User) GetHuman() *Human {
+	if x != nil {
+		if x, ok := x.Type.(*User_Human); ok {
+			return x.Human
+		}
+	}
+	return nil
+}
+
+func (x *User) GetMachine() *Machine {
+	if x != nil {
+		if x, ok := x.Type.(*User_Machine); ok {
+			return x.Machine
+		}
+	}
+	return nil
+}
+
+type isUser_Type interface {
+	isUser_Type()
+}
+
+type User_Human struct {
+	// A person.
+	Human *Human `protobuf:"bytes,7,opt,name=human,proto3,oneof"`
+}
+
+type User_Machine struct {
+	// A program.
+	Machine *Machine `protobuf:"bytes,8,opt,name=machine,proto3,oneof"`
+}
+
+func (*User_Human) isUser_Type() {}
+
+func (*User_Machine) isUser_Type() {}
+
 var File_zitadel_user_proto protoreflect.FileDescriptor
 
 const file_zitadel_user_proto_rawDesc = "" +
 	"\n" +
-	"\x12zitadel/user.proto\x12\x0fzitadel.user.v1*>\n" +
+	"\x12zitadel/user.proto\x12\x0fzitadel.user.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14zitadel/object.proto\"I\n" +
+	"\x05Email\x12\x14\n" +
+	"\x05email\x18\x01 \x01(\tR\x05email\x12*\n" +
+	"\x11is_email_verified\x18\x02 \x01(\bR\x0fisEmailVerified\"\xde\x01\n" +
+	"\x05Human\x122\n" +
+	"\aprofile\x18\x01 \x01(\v2\x18.zitadel.user.v1.ProfileR\aprofile\x12,\n" +
+	"\x05email\x18\x02 \x01(\v2\x16.zitadel.user.v1.EmailR\x05email\x12,\n" +
+	"\x05phone\x18\x03 \x01(\v2\x16.zitadel.user.v1.PhoneR\x05phone\x12E\n" +
+	"\x10password_changed\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0fpasswordChanged\"\xac\x01\n" +
+	"\aMachine\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1d\n" +
+	"\n" +
+	"has_secret\x18\x03 \x01(\bR\thasSecret\x12L\n" +
+	"\x11access_token_type\x18\x04 \x01(\x0e2 .zitadel.user.v1.AccessTokenTypeR\x0faccessTokenType\"I\n" +
+	"\x05Phone\x12\x14\n" +
+	"\x05phone\x18\x01 \x01(\tR\x05phone\x12*\n" +
+	"\x11is_phone_verified\x18\x02 \x01(\bR\x0fisPhoneVerified\"\x84\x02\n" +
+	"\aProfile\x12\x1d\n" +
+	"\n" +
+	"first_name\x18\x01 \x01(\tR\tfirstName\x12\x1b\n" +
+	"\tlast_name\x18\x02 \x01(\tR\blastName\x12\x1b\n" +
+	"\tnick_name\x18\x03 \x01(\tR\bnickName\x12!\n" +
+	"\fdisplay_name\x18\x04 \x01(\tR\vdisplayName\x12-\n" +
+	"\x12preferred_language\x18\x05 \x01(\tR\x11preferredLanguage\x12/\n" +
+	"\x06gender\x18\x06 \x01(\x0e2\x17.zitadel.user.v1.GenderR\x06gender\x12\x1d\n" +
+	"\n" +
+	"avatar_url\x18\a \x01(\tR\tavatarUrl\"\xdb\x02\n" +
+	"\x04User\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
+	"\adetails\x18\x02 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails\x120\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x1a.zitadel.user.v1.UserStateR\x05state\x12\x1b\n" +
+	"\tuser_name\x18\x04 \x01(\tR\buserName\x12\x1f\n" +
+	"\vlogin_names\x18\x05 \x03(\tR\n" +
+	"loginNames\x120\n" +
+	"\x14preferred_login_name\x18\x06 \x01(\tR\x12preferredLoginName\x12.\n" +
+	"\x05human\x18\a \x01(\v2\x16.zitadel.user.v1.HumanH\x00R\x05human\x124\n" +
+	"\amachine\x18\b \x01(\v2\x18.zitadel.user.v1.MachineH\x00R\amachineB\x06\n" +
+	"\x04type*>\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"TYPE_HUMAN\x10\x01\x12\x10\n" +
-	"\fTYPE_MACHINE\x10\x02B&Z$castellan/gen/zitadel/user/v1;userv1b\x06proto3"
+	"\fTYPE_MACHINE\x10\x02*J\n" +
+	"\x0fAccessTokenType\x12\x1c\n" +
+	"\x18ACCESS_TOKEN_TYPE_BEARER\x10\x00\x12\x19\n" +
+	"\x15ACCESS_TOKEN_TYPE_JWT\x10\x01*X\n" +
+	"\x06Gender\x12\x16\n" +
+	"\x12GENDER_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rGENDER_FEMALE\x10\x01\x12\x0f\n" +
+	"\vGENDER_MALE\x10\x02\x12\x12\n" +
+	"\x0eGENDER_DIVERSE\x10\x03*\xb6\x01\n" +
+	"\tUserState\x12\x1a\n" +
+	"\x16USER_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11USER_STATE_ACTIVE\x10\x01\x12\x17\n" +
+	"\x13USER_STATE_INACTIVE\x10\x02\x12\x16\n" +
+	"\x12USER_STATE_DELETED\x10\x03\x12\x15\n" +
+	"\x11USER_STATE_LOCKED\x10\x04\x12\x16\n" +
+	"\x12USER_STATE_SUSPEND\x10\x05\x12\x16\n" +
+	"\x12USER_STATE_INITIAL\x10\x06B&Z$castellan/gen/zitadel/user/v1;userv1b\x06proto3"
 
 var (
 	file_zitadel_user_proto_rawDescOnce sync.Once
@@ -99,16 +827,38 @@ func file_zitadel_user_proto_rawDescGZIP() []byte {
 	return file_zitadel_user_proto_rawDescData
 }
 
-var file_zitadel_user_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_zitadel_user_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_zitadel_user_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_zitadel_user_proto_goTypes = []any{
-	(Type)(0), // 0: zitadel.user.v1.Type
+	(Type)(0),                     // 0: zitadel.user.v1.Type
+	(AccessTokenType)(0),          // 1: zitadel.user.v1.AccessTokenType
+	(Gender)(0),                   // 2: zitadel.user.v1.Gender
+	(UserState)(0),                // 3: zitadel.user.v1.UserState
+	(*Email)(nil),                 // 4: zitadel.user.v1.Email
+	(*Human)(nil),                 // 5: zitadel.user.v1.Human
+	(*Machine)(nil),               // 6: zitadel.user.v1.Machine
+	(*Phone)(nil),                 // 7: zitadel.user.v1.Phone
+	(*Profile)(nil),               // 8: zitadel.user.v1.Profile
+	(*User)(nil),                  // 9: zitadel.user.v1.User
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*v1.ObjectDetails)(nil),      // 11: zitadel.v1.ObjectDetails
 }
 var file_zitadel_user_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	8,  // 0: zitadel.user.v1.Human.profile:type_name -> zitadel.user.v1.Profile
+	4,  // 1: zitadel.user.v1.Human.email:type_name -> zitadel.user.v1.Email
+	7,  // 2: zitadel.user.v1.Human.phone:type_name -> zitadel.user.v1.Phone
+	10, // 3: zitadel.user.v1.Human.password_changed:type_name -> google.protobuf.Timestamp
+	1,  // 4: zitadel.user.v1.Machine.access_token_type:type_name -> zitadel.user.v1.AccessTokenType
+	2,  // 5: zitadel.user.v1.Profile.gender:type_name -> zitadel.user.v1.Gender
+	11, // 6: zitadel.user.v1.User.details:type_name -> zitadel.v1.ObjectDetails
+	3,  // 7: zitadel.user.v1.User.state:type_name -> zitadel.user.v1.UserState
+	5,  // 8: zitadel.user.v1.User.human:type_name -> zitadel.user.v1.Human
+	6,  // 9: zitadel.user.v1.User.machine:type_name -> zitadel.user.v1.Machine
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_zitadel_user_proto_init() }
@@ -116,19 +866,24 @@ func file_zitadel_user_proto_init() {
 	if File_zitadel_user_proto != nil {
 		return
 	}
+	file_zitadel_user_proto_msgTypes[5].OneofWrappers = []any{
+		(*User_Human)(nil),
+		(*User_Machine)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zitadel_user_proto_rawDesc), len(file_zitadel_user_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   0,
+			NumEnums:      4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_zitadel_user_proto_goTypes,
 		DependencyIndexes: file_zitadel_user_proto_depIdxs,
 		EnumInfos:         file_zitadel_user_proto_enumTypes,
+		MessageInfos:      file_zitadel_user_proto_msgTypes,
 	}.Build()
 	File_zitadel_user_proto = out.File
 	file_zitadel_user_proto_goTypes = nil
