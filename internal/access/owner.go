@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"castellan/internal/app"
 	"castellan/internal/authorization"
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
+	"castellan/internal/org"
+	"castellan/internal/project"
 	"castellan/internal/store"
 	"castellan/internal/user"
 )
@@ -67,7 +68,11 @@ var ownerSQL = map[Kind]string{
 	OrgDomain: `SELECT org_id, '', '', '' FROM org_domains WHERE instance_id = $1 AND domain = $2 AND is_verified`,
 	UserKind:  `SELECT org_id, '', '', '' FROM users WHERE instance_id = $1 AND user_id = $2`,
 	Project:   `SELECT org_id, '', project_id, '' FROM projects WHERE instance_id = $1 AND project_id = $2`,
-	App:       `SELECT org_id, '', project_id, '' FROM apps WHERE instance_id = $1 AND app_id = $2`,
+	ProjectGrant: `SELECT org_id, '', project_id, grant_id FROM project_grants
+ WHERE instance_id = $1 AND project_id = $2 AND granted_org_id = $3`,
+	GrantedProject: `SELECT org_id, granted_org_id, project_id, grant_id FROM project_grants
+ WHERE instance_id = $1 AND project_id = $2 AND granted_org_id = $3`,
+	App: `SELECT org_id, '', project_id, '' FROM apps WHERE instance_id = $1 AND app_id = $2`,
 	Authorization: `SELECT a.org_id, p.org_id, a.project_id, a.project_grant_id FROM authorizations a
  JOIN projects p ON p.instance_id = a.instance_id AND p.project_id = a.project_id
  WHERE a.instance_id = $1 AND a.authorization_id = $2`,
@@ -77,12 +82,12 @@ var ownerSQL = map[Kind]string{
 
 // missing are the answers when there is no such thing.
 var missing = map[Kind]*fault.Error{
-	Org:            fault.New(fault.NotFound, "QUERY-iTTGJ", "Errors.Org.NotFound"),
-	OrgDomain:      fault.New(fault.NotFound, "QUERY-iTTGJ", "Errors.Org.NotFound"),
+	Org:            org.NotFound,
+	OrgDomain:      org.NotFound,
 	UserKind:       user.NotFound,
-	Project:        fault.New(fault.NotFound, "QUERY-fk2fs", "Errors.Project.NotFound"),
-	ProjectGrant:   fault.New(fault.NotFound, "PROJECT-D8JxR", "Errors.Project.Grant.NotFound"),
-	GrantedProject: fault.New(fault.NotFound, "PROJECT-D8JxR", "Errors.Project.Grant.NotFound"),
+	Project:        project.NotFound,
+	ProjectGrant:   project.GrantNotFound,
+	GrantedProject: project.GrantNotFound,
 	App:            app.NotFound,
 	AppKey:         app.KeyNotFound,
 	Authorization:  authorization.NotFound,
@@ -104,7 +109,7 @@ func (d *Directory) Owner(ctx context.Context, at ident.InstanceID, t Thing) (Ow
 	}
 	args := []any{at, t.ID}
 	if t.Kind == OrgDomain {
-		args[1] = strings.ToLower(t.ID)
+		args[1] = org.DomainName(t.ID)
 	}
 	if t.Kind == ProjectGrant || t.Kind == GrantedProject {
 		args = append(args, t.Second)
@@ -143,7 +148,7 @@ func (d *Directory) FindOrg(ctx context.Context, at ident.InstanceID, name strin
  SELECT org_id, 1 AS place FROM orgs WHERE instance_id = $1 AND org_id = $2
  UNION ALL
  SELECT org_id, 2 AS place FROM org_domains WHERE instance_id = $1 AND domain = $3 AND is_verified) AS named
- ORDER BY place LIMIT 1`, at, name, strings.ToLower(name))
+ ORDER BY place LIMIT 1`, at, name, org.DomainName(name))
 	if errors.Is(err, store.ErrNotFound) {
 		return "", errNoOrg.WithCause(fmt.Errorf("instance %s has no organization %.200q", at, name))
 	}

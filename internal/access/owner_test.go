@@ -16,14 +16,16 @@ import (
 
 // things are one of each kind, which [fixture.things] makes, and where they lie.
 var things = map[Thing]Owner{
-	{Kind: Org, ID: "7"}:                    {Org: "7"},
-	{Kind: OrgDomain, ID: "Home.A.example"}: {Org: "7"},
-	{Kind: UserKind, ID: "ada"}:             {Org: "7"},
-	{Kind: Project, ID: "p"}:                {Org: "7", Project: "p"},
-	{Kind: App, ID: "app"}:                  {Org: "7", Project: "p"},
-	{Kind: AppKey, ID: "key"}:               {Org: "7", Project: "p"},
-	{Kind: Authorization, ID: "own"}:        {Org: "7", OtherOrg: "7", Project: "p"},
-	{Kind: Authorization, ID: "granted"}:    {Org: "8", OtherOrg: "7", Project: "p", Grant: "g"},
+	{Kind: Org, ID: "7"}:                         {Org: "7"},
+	{Kind: OrgDomain, ID: "Home.A.example"}:      {Org: "7"},
+	{Kind: UserKind, ID: "ada"}:                  {Org: "7"},
+	{Kind: Project, ID: "p"}:                     {Org: "7", Project: "p"},
+	{Kind: ProjectGrant, ID: "p", Second: "8"}:   {Org: "7", Project: "p", Grant: "g"},
+	{Kind: GrantedProject, ID: "p", Second: "8"}: {Org: "7", OtherOrg: "8", Project: "p", Grant: "g"},
+	{Kind: App, ID: "app"}:                       {Org: "7", Project: "p"},
+	{Kind: AppKey, ID: "key"}:                    {Org: "7", Project: "p"},
+	{Kind: Authorization, ID: "own"}:             {Org: "7", OtherOrg: "7", Project: "p"},
+	{Kind: Authorization, ID: "granted"}:         {Org: "8", OtherOrg: "7", Project: "p", Grant: "g"},
 }
 
 // things makes what the tests ask for, in instance A.
@@ -31,6 +33,8 @@ func (f *fixture) things() {
 	f.Helper()
 	f.exec(`INSERT INTO projects (instance_id, project_id, org_id, name, state, sequence, created_at, changed_at)
  VALUES ('A', 'p', '7', 'p', 'active', 1, 1, 1)`)
+	f.exec(`INSERT INTO project_grants (instance_id, grant_id, project_id, org_id, granted_org_id, role_keys, state, sequence, created_at,
+ changed_at) VALUES ('A', 'g', 'p', '7', '8', '[]', 'active', 1, 1, 1)`)
 	f.exec(`INSERT INTO apps (instance_id, app_id, org_id, project_id, name, kind, client_id, auth_method, is_console, dev_mode,
  sequence, created_at, changed_at) VALUES ('A', 'app', '7', 'p', 'app', 'api', 'c', 'basic', FALSE, FALSE, 1, 1, 1)`)
 	f.exec(`INSERT INTO authorizations (instance_id, authorization_id, user_id, project_id, project_grant_id, org_id, role_keys, state,

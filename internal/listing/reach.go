@@ -1,6 +1,10 @@
 package listing
 
-import "castellan/internal/call"
+import (
+	"strings"
+
+	"castellan/internal/call"
+)
 
 // Columns are those of a list that say where its rows lie. An empty one is none: no row lies in
 // anything of that kind.
@@ -16,10 +20,18 @@ type Columns struct {
 // Within adds the condition that a row lies in the reach of a permission, so that a page holds what a
 // caller may see and counts nothing else. All lists of an instance's own API have it.
 func (l *List) Within(r call.Reach, c Columns) {
-	if r.Instance {
-		return
+	if !r.Instance {
+		l.And(l.Reached(r, c))
 	}
-	var any []string
+}
+
+// Reached returns the condition that [List.Within] adds, for lists whose rows are of several kinds. It may
+// be part of any other.
+func (l *List) Reached(r call.Reach, c Columns) string {
+	if r.Instance {
+		return "TRUE"
+	}
+	any := []string{"FALSE"}
 	if len(r.Orgs) > 0 {
 		for _, column := range []string{c.Org, c.OtherOrg} {
 			if column != "" {
@@ -36,7 +48,10 @@ func (l *List) Within(r call.Reach, c Columns) {
 	if c.Self != "" && r.Self != "" {
 		any = append(any, c.Self+" = "+l.Arg(r.Self))
 	}
-	l.Any(any...)
+	if len(any) > 1 {
+		any = any[1:]
+	}
+	return "(" + strings.Join(any, " OR ") + ")"
 }
 
 // texts are ids as a list for store.Dialect.InList.

@@ -251,14 +251,19 @@ func (v Verify) Decide(s State) ([]eventlog.Payload, error) {
 	return []eventlog.Payload{DomainVerified{Domain: d.Name}}, nil
 }
 
+// DomainName returns a domain in the form in which [DomainsTable] has it, whatever form it is written in.
+func DomainName(text string) string {
+	name, err := hostname.Unicode(text)
+	if err != nil {
+		// A default domain need not be one of the name system: it keeps what letters there are.
+		return strings.ToLower(strings.TrimSpace(text))
+	}
+	return name
+}
+
 // find returns the domain that is called name in whatever form.
 func (s State) find(name string) (Domain, bool) {
-	// The default domain need not be one of the name system: it keeps what letters there are.
-	asIs := strings.ToLower(strings.TrimSpace(name))
-	canonical, err := hostname.Unicode(name)
-	if err != nil {
-		canonical = asIs
-	}
+	canonical, asIs := DomainName(name), strings.ToLower(strings.TrimSpace(name))
 	i := slices.IndexFunc(s.Domains, func(d Domain) bool { return d.Name == canonical || d.Name == asIs })
 	if i < 0 {
 		return Domain{}, false

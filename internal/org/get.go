@@ -12,7 +12,7 @@ import (
 )
 
 // NotFound is what a caller is told of an organization that does not exist.
-var NotFound = fault.New(fault.NotFound, "ORG-1MRds", "Errors.Org.NotFound")
+var NotFound = fault.New(fault.NotFound, "QUERY-iTTGJ", "Errors.Org.NotFound")
 
 // Get returns an organization, without its metadata. It returns [NotFound] when the instance has none
 // with that id.

@@ -55,7 +55,7 @@ import (
 // Nouns are all nouns the log knows.
 func Nouns() []eventlog.Kind {
 	return []eventlog.Kind{
-		instance.Noun, org.Noun, user.Noun, usermetadata.Noun, pat.Noun, machinekey.Noun, project.Noun, app.Noun, app.KeyNoun,
+		instance.Noun, org.Noun, user.Noun, usermetadata.Noun, pat.Noun, machinekey.Noun, project.Noun, project.RoleNoun, project.GrantNoun, app.Noun, app.KeyNoun,
 		authorization.Noun, member.Noun,
 		quota.Noun, limit.Noun, feature.Noun, delivery.Noun, systemuser.Noun,
 		policy.Noun,
