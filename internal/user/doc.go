@@ -4,7 +4,7 @@
 // Events: user.human.added, user.machine.added, user.username.changed, user.human.profile.changed,
 // user.human.email.changed and verified, user.human.phone.changed, verified and removed,
 // user.human.password.changed, user.machine.changed, user.machine.secret.set and removed,
-// user.human.mfa.init.skipped, user.deactivated, reactivated, locked, unlocked and removed; and of codes
+// user.human.mfa.init.skipped, user.deactivated, reactivated, locked, unlocked, impersonated and removed; and of codes
 // with which somebody shows that an address is its own, or sets a password: user.human.*.code.added, and
 // of wrong ones user.human.*.failed.
 //

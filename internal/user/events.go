@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"castellan/internal/eventlog"
+	"castellan/internal/ident"
 )
 
 // HumanAdded begins a human user.
@@ -135,6 +136,21 @@ type Locked struct{}
 // Unlocked lets a locked user in again.
 type Unlocked struct{}
 
+// Impersonated records that somebody was given a token of the user (RFC 8693). It changes nothing.
+type Impersonated struct {
+	// Client is the client_id of the application that has asked for the token.
+	Client string `json:"applicationId"`
+	// Actor is who acts for the user.
+	Actor Actor `json:"actor"`
+}
+
+// Actor is who acts for a user, and for whom it acted before.
+type Actor struct {
+	User   ident.UserID `json:"user_id"`
+	Issuer string       `json:"issuer"`
+	Actor  *Actor       `json:"actor,omitempty"`
+}
+
 // Removed ends a user.
 type Removed struct{}
 
@@ -143,7 +159,7 @@ var payloads = []eventlog.Payload{
 	EmailChanged{}, EmailVerified{}, PhoneChanged{}, PhoneVerified{}, PhoneRemoved{}, PasswordChanged{},
 	EmailCodeAdded{}, PhoneCodeAdded{}, PasswordCodeAdded{}, InviteCodeAdded{},
 	EmailCheckFailed{}, PhoneCheckFailed{}, PasswordCodeCheckFailed{}, InviteCheckFailed{}, InviteCheckSucceeded{},
-	MFAInitSkipped{}, SecretSet{}, SecretRemoved{}, Deactivated{}, Reactivated{}, Locked{}, Unlocked{}, Removed{},
+	MFAInitSkipped{}, SecretSet{}, SecretRemoved{}, Deactivated{}, Reactivated{}, Locked{}, Unlocked{}, Impersonated{}, Removed{},
 }
 
 // EventType implements eventlog.Payload.
@@ -226,6 +242,9 @@ func (Locked) EventType() string { return "user.locked" }
 
 // EventType implements eventlog.Payload.
 func (Unlocked) EventType() string { return "user.unlocked" }
+
+// EventType implements eventlog.Payload.
+func (Impersonated) EventType() string { return "user.impersonated" }
 
 // EventType implements eventlog.Payload.
 func (Removed) EventType() string { return "user.removed" }

@@ -104,3 +104,21 @@ func (SkipMFA) Decide(s State) ([]eventlog.Payload, error) {
 	}
 	return []eventlog.Payload{MFAInitSkipped{}}, nil
 }
+
+// errIdle is the refusal to let somebody act for a user who may not act.
+var errIdle = fault.New(fault.FailedPrecondition, "COMMAND-imp1e", "Errors.User.NotActive")
+
+// Impersonate is the wish to act for a user. Whether the actor may is not decided here.
+type Impersonate struct {
+	// Client is the client_id of the application that asks.
+	Client string
+	Actor  Actor
+}
+
+// Decide returns COMMAND-imp1e for a user who is not active.
+func (w Impersonate) Decide(s State) ([]eventlog.Payload, error) {
+	if s.Status != Active {
+		return nil, errIdle
+	}
+	return []eventlog.Payload{Impersonated{Client: w.Client, Actor: w.Actor}}, nil
+}

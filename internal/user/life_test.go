@@ -53,6 +53,15 @@ func TestLife(t *testing.T) {
 	}
 }
 
+func TestImpersonate(t *testing.T) {
+	wish := Impersonate{Client: "7", Actor: Actor{User: "8", Issuer: "https://a.example", Actor: &Actor{User: "9"}}}
+	event := Impersonated{Client: "7", Actor: wish.Actor}
+	logtest.Run(t, Noun, []logtest.Case[State]{
+		{Name: "active", Given: ada, When: wish.Decide, Then: []eventlog.Payload{event}},
+		{Name: "locked", Given: after(ada, Locked{}), When: wish.Decide, Fault: precondition("COMMAND-imp1e")},
+	})
+}
+
 func TestSecret(t *testing.T) {
 	set := SecretSet{Hash: []byte{1}}
 	logtest.Run(t, Noun, []logtest.Case[State]{

@@ -88,6 +88,11 @@ func (s *Service) SkipMFA(ctx context.Context, at ident.InstanceID, actor ident.
 	return s.change(ctx, at, actor, id, SkipMFA{}.Decide)
 }
 
+// Impersonate records that somebody acts for a user, see [Impersonate.Decide].
+func (s *Service) Impersonate(ctx context.Context, at ident.InstanceID, id ident.UserID, wish Impersonate) (State, error) {
+	return s.change(ctx, at, ident.Actor(wish.Actor.User), id, wish.Decide)
+}
+
 // change is the commands that need no more than the user: load, decide, append.
 func (s *Service) change(ctx context.Context, at ident.InstanceID, actor ident.Actor, id ident.UserID,
 	decide func(State) ([]eventlog.Payload, error),
