@@ -34,6 +34,8 @@ var (
 // Instance is what every call about an instance asks of it.
 type Instance struct {
 	ID ident.InstanceID
+	// Project is the instance's own project, for which tokens for its APIs are given out.
+	Project ident.ProjectID
 	// Stopped and Blocked say that it may not be used, see [Instance.Usable].
 	Stopped, Blocked bool
 	// Requests is the quota of authenticated requests; zero when there is none.
@@ -65,6 +67,8 @@ type Config struct {
 	// DB is asked outside of transactions.
 	DB    store.Querier
 	Clock ident.Clock
+	// Tokens knows access tokens; without it only personal ones are taken.
+	Tokens Verifier
 	// ExternalDomain is how clients reach the system; callers with a wrong host are told.
 	ExternalDomain string
 }
@@ -88,7 +92,7 @@ func NewDirectory(config Config) *Directory {
 
 // hostSQL reads all that a call by host needs to know of the instance. The column of a row that is
 // not there is NULL.
-const hostSQL = `SELECT i.instance_id, i.is_stopped, l.block,
+const hostSQL = `SELECT i.instance_id, i.iam_project_id, i.is_stopped, l.block,
  q.quota_id, q.period_from, q.reset_interval, q.amount, q.is_limited
  FROM instance_domains d
  JOIN instances i ON i.instance_id = d.instance_id
@@ -174,7 +178,7 @@ func scanInstance(row store.Scanner) (i Instance, err error) {
 		from, interval   *int64
 		amount           *uint64
 	)
-	if err := row.Scan(&i.ID, &i.Stopped, &blocked, &id, &from, &interval, &amount, &limited); err != nil {
+	if err := row.Scan(&i.ID, &i.Project, &i.Stopped, &blocked, &id, &from, &interval, &amount, &limited); err != nil {
 		return i, err
 	}
 	i.Blocked = blocked != nil && *blocked
@@ -193,42 +197,9 @@ const tokenSQL = `SELECT t.user_id, t.expires_at, u.state, u.org_id, o.state, m.
  LEFT JOIN members m ON m.instance_id = t.instance_id AND m.user_id = t.user_id
  WHERE t.instance_id = $1 AND t.token_hash = $2`
 
-// ByToken returns the user whose token is sent to an origin: one of the instance it leads to, who
-// is active and of an active organization, with a token that has not expired. Otherwise it returns a fault of kind Unauthenticated
-// (AUTH-7fs1e), whose hidden cause names the reason; the errors of store.DB; and that of ctx when it
-// ends while a token that has proved nothing waits. The look-up is by the hash of 256 random bits, so
-// what its time tells is of no use.
-func (d *Directory) ByToken(ctx context.Context, o origin.Origin, token vault.Token) (User, error) {
-	hash := [sha256.Size]byte(token.Hash())
-	_, proved := d.proved.GetIfPresent(hash)
-	if !proved {
-		select {
-		case d.asking <- struct{}{}:
-			defer func() { <-d.asking }()
-		case <-ctx.Done():
-			return User{}, ctx.Err()
-		}
-	}
-	who, err := d.byHash(ctx, o, hash[:])
-	switch {
-	case err == nil && !proved:
-		d.proved.Set(hash, struct{}{})
-	case proved && errors.Is(err, errToken):
-		d.proved.Invalidate(hash)
-	}
-	return who, err
-}
-
-// byHash is ByToken of the hash of a token.
-func (d *Directory) byHash(ctx context.Context, o origin.Origin, hash []byte) (User, error) {
-	at, err := d.byHost(ctx, o)
-	if fault.KindOf(err) == fault.NotFound {
-		return User{}, errToken.WithCause(err)
-	}
-	if err != nil {
-		return User{}, err
-	}
-	rows, err := store.All(ctx, d.config.DB, scanToken, tokenSQL, at.ID, hash)
+// byPersonal finds the user of an instance who has a personal access token.
+func (d *Directory) byPersonal(ctx context.Context, at Instance, personal vault.Token) (User, error) {
+	rows, err := store.All(ctx, d.config.DB, scanToken, tokenSQL, at.ID, personal.Hash())
 	if err != nil {
 		return User{}, fmt.Errorf("find a token of instance %s: %w", at.ID, err)
 	}
@@ -246,7 +217,7 @@ func (d *Directory) byHash(ctx context.Context, o origin.Origin, hash []byte) (U
 			})
 		}
 	}
-	return who, d.mayBeShownAs(ctx, at.ID, o)
+	return who, nil
 }
 
 // orgActive is the state, in the column of that name, of an organization whose users may act.

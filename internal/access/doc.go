@@ -1,12 +1,13 @@
 // Package access tells what must be known before a call about an instance may do anything: which
-// instance a host leads to, whether it may be used at all, whose a personal access token is and what
-// that user may, and where the things lie that requests name.
+// instance a host leads to, whether it may be used at all, whose a token is and what that user may, and
+// where the things lie that requests name.
 //
 // It owns no table and changes nothing. It reads those of the nouns, because these questions are
-// asked by every call and must cost no more than a look-up each: [Directory.ByHost] is one statement,
-// [Directory.ByToken] that one and another, which brings all memberships along, [Directory.Owner] and
-// [Directory.FindOrg] are one each. In which order the answers count is decided by dispatch; what a
-// role grants by role; who a system user is by systemuser, which is beside it.
+// asked by every call and must cost no more than a look-up each: [Directory.ByOrigin] is one statement,
+// [Directory.ByBearer] that one and another, which brings all memberships along, or two for an access
+// token, [Directory.Owner] and [Directory.FindOrg] are one each. In which order the answers count is
+// decided by dispatch; what a role grants by role; who a system user is by systemuser; what an access
+// token is worth by token.
 //
 // What a user may follows from its memberships. Roles count on what they are made for: IAM_* on the
 // instance, ORG_* on an organization, PROJECT_* on a project, PROJECT_GRANT_* on the grant of a project
@@ -20,7 +21,7 @@
 // share of the database.
 //
 // It guarantees that a host means what instance.NormalizeDomain makes of it and nothing else
-// (decision D10: it is given the Host or :authority alone); that a token is of use on the hosts of
+// (decision D10: whose word counts on it is for origin); that a token is of use on the hosts of
 // its own instance only; and that every token that is of no use gets the same answer, AUTH-7fs1e,
 // whether it is unknown, expired, of another instance, or of a user who is no more.
 package access

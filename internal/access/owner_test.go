@@ -151,7 +151,7 @@ func TestMembershipsComeWithTheToken(t *testing.T) {
  ('B', 'ada', 'org', '9', '9', 'ORG_OWNER', 1, 1, 1)`)
 		asked := &counting{Querier: f.db}
 		f.dir.config.DB = asked
-		who, err := f.dir.ByToken(f.Context(), at("a.example"), f.tokens["ada"])
+		who, err := f.dir.ByBearer(f.Context(), at("a.example"), f.tokens["ada"].Reveal())
 		f.must(err)
 		if n := asked.statements.Load(); n != 2 {
 			f.Errorf("%d statements", n)
@@ -166,7 +166,7 @@ func TestMembershipsComeWithTheToken(t *testing.T) {
 			f.Errorf("%+v", who)
 		}
 		f.user("A", "plain", expiry.Never, member.Add{})
-		who, err = f.dir.ByToken(f.Context(), at("a.example"), f.tokens["plain"])
+		who, err = f.dir.ByBearer(f.Context(), at("a.example"), f.tokens["plain"].Reveal())
 		f.must(err)
 		if len(who.Memberships) > 0 || !who.Reach("user.read").None() || who.ResourceOwner != "7" {
 			f.Errorf("%+v", who)

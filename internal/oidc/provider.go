@@ -174,7 +174,7 @@ func (p *Provider) serve(e endpoint, w http.ResponseWriter, r *http.Request) (er
 		return err
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, e.body)
-	return e.serve(w, &Request{Request: r, Instance: at, Issuer: issuerOf(from)})
+	return e.serve(w, &Request{Request: r, Instance: at, Issuer: from.Issuer()})
 }
 
 // usable returns nil, or why nothing is served for an instance (contract section 2.8).

@@ -35,6 +35,10 @@ func (o Origin) Host() string {
 // String is the origin as a URL without a path: scheme://host[:port].
 func (o Origin) String() string { return o.Scheme + "://" + o.Host() }
 
+// Issuer is the origin as the issuer of the instance it leads to: its host is in lower case, as clients
+// write it in the URLs they compare it with (RFC 3986 section 6.2.2.1).
+func (o Origin) Issuer() string { return strings.ToLower(o.String()) }
+
 // Request is what of a request is looked at.
 type Request struct {
 	// Host is the Host or :authority header.

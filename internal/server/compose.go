@@ -98,7 +98,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 	s.signing = signing.New(signing.Config{DB: s.db, Sealers: keyring, Web: s.webkeys})
 	s.tokens = token.New(token.Config{DB: s.db, Clock: clock, IDs: s.ids, Bearers: keyring.Bearers(), Keys: s.signing})
 	s.hosts = access.NewDirectory(access.Config{
-		DB: s.db, Clock: clock, ExternalDomain: s.cfg.ExternalDomain,
+		DB: s.db, Clock: clock, Tokens: s.tokens, ExternalDomain: s.cfg.ExternalDomain,
 	})
 	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(metrics)})
 	s.serve(calls, keyring, deliveries, clock, version)

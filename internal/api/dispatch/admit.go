@@ -16,7 +16,6 @@ import (
 	"castellan/internal/once"
 	"castellan/internal/origin"
 	"castellan/internal/systemuser"
-	"castellan/internal/vault"
 )
 
 // admission is what is known of a caller before its request is.
@@ -60,12 +59,12 @@ func (d *Dispatcher) admit(ctx context.Context, c *transport.Call) (a admission,
 	authorization := c.Header["Authorization"]
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if token, ok := instanceToken(authorization); ok && d.Directory != nil {
+	if bearer, ok := userToken(authorization); ok && d.Directory != nil {
 		from, err := d.originOf(c)
 		if err != nil {
 			return a, err
 		}
-		user, err := d.Directory.ByToken(ctx, from, token)
+		user, err := d.Directory.ByBearer(ctx, from, bearer)
 		if err != nil {
 			return a, err
 		}
@@ -81,16 +80,12 @@ func (d *Dispatcher) originOf(c *transport.Call) (origin.Origin, error) {
 	return d.Origins.Resolve(origin.Request{Host: c.Host, Peer: c.Peer, TLS: c.TLS, Header: c.Header})
 }
 
-// instanceToken returns the personal access token of an Authorization header; ok is false when it
-// has none. What has not the form of one, or is no header as it must be, is left to the system
+// userToken returns the token of a user of an instance that an Authorization header has; ok is false
+// when it has none. What has not the form of one, or is no header as it must be, is left to the system
 // users' authentication to refuse.
-func instanceToken(authorization []string) (token vault.Token, ok bool) {
+func userToken(authorization []string) (bearer string, ok bool) {
 	bearer, err := systemuser.BearerToken(authorization)
-	if err != nil {
-		return token, false
-	}
-	token, err = vault.ParseToken(bearer)
-	return token, err == nil
+	return bearer, err == nil && access.IsToken(bearer)
 }
 
 // idempotencyKey returns the caller's name for this call, or none. More than one is as bad as a bad

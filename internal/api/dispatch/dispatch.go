@@ -26,7 +26,6 @@ import (
 	"castellan/internal/quota"
 	"castellan/internal/store"
 	"castellan/internal/systemuser"
-	"castellan/internal/vault"
 )
 
 // Authenticator finds out which system user a caller is.
@@ -40,9 +39,9 @@ type Authenticator interface {
 type Directory interface {
 	// ByOrigin returns a fault of kind NotFound for a request whose host leads to no instance.
 	ByOrigin(ctx context.Context, o origin.Origin) (access.Instance, error)
-	// ByToken returns the user of the instance of an origin who has a token. It returns a fault of kind
-	// Unauthenticated when there is none.
-	ByToken(ctx context.Context, o origin.Origin, token vault.Token) (access.User, error)
+	// ByBearer returns the user of the instance of an origin who has sent a token of which access.IsToken
+	// is true. It returns a fault of kind Unauthenticated when there is none.
+	ByBearer(ctx context.Context, o origin.Origin, bearer string) (access.User, error)
 	// FindOrg returns the organization of an instance that an id or a verified domain stands for. It
 	// returns a fault of kind PermissionDenied when there is none.
 	FindOrg(ctx context.Context, at ident.InstanceID, name string) (ident.OrgID, error)

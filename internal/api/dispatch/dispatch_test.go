@@ -26,7 +26,6 @@ import (
 	"castellan/internal/origin"
 	"castellan/internal/store"
 	"castellan/internal/systemuser"
-	"castellan/internal/vault"
 
 	systemv1 "castellan/gen/zitadel/system/v1"
 )
@@ -306,7 +305,7 @@ func (s *slow) Authenticate(ctx context.Context, _ []string) (systemuser.Caller,
 	return systemuser.Caller{}, s.hang(ctx)
 }
 
-func (s *slow) ByToken(ctx context.Context, _ origin.Origin, _ vault.Token) (access.User, error) {
+func (s *slow) ByBearer(ctx context.Context, _ origin.Origin, _ string) (access.User, error) {
 	return access.User{}, s.hang(ctx)
 }
 

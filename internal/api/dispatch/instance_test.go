@@ -71,12 +71,12 @@ func (d *directory) ByOrigin(_ context.Context, o origin.Origin) (access.Instanc
 	return i, nil
 }
 
-func (d *directory) ByToken(_ context.Context, o origin.Origin, token vault.Token) (access.User, error) {
+func (d *directory) ByBearer(_ context.Context, o origin.Origin, bearer string) (access.User, error) {
 	i, ok := instances[o.InstanceHost]
 	switch {
 	case d.fails != nil:
 		return access.User{}, d.fails
-	case !ok || token != goodToken:
+	case !ok || bearer != goodToken.Reveal():
 		return access.User{}, fault.New(fault.Unauthenticated, "AUTH-7fs1e", "Errors.Token.Invalid")
 	}
 	return access.User{
