@@ -2,7 +2,6 @@ package access
 
 import (
 	"fmt"
-	"strings"
 
 	"castellan/internal/call"
 	"castellan/internal/ident"
@@ -33,26 +32,10 @@ type Membership struct {
 	Roles []string
 }
 
-// countOn are the beginnings of the names of the roles that count in a scope. The table of roles has
-// others, SYSTEM_OWNER among them, which no membership can give.
-var countOn = map[member.Scope]string{
-	member.Instance: "IAM_", member.Org: "ORG_", member.Project: "PROJECT_", member.ProjectGrant: grantRole,
-}
-
-// grantRole begins the names of the roles on a grant of a project, which count on no project.
-const grantRole = "PROJECT_GRANT_"
-
 // grants reports whether one of the roles that count grants a permission.
 func (m *Membership) grants(permission string) bool {
-	prefix, known := countOn[m.Scope]
-	if !known {
-		return false
-	}
 	for _, name := range m.Roles {
-		if m.Scope == member.Project && strings.HasPrefix(name, grantRole) {
-			continue
-		}
-		if strings.HasPrefix(name, prefix) && role.Instance.Grants(name, permission) {
+		if m.Scope.Takes(name) && role.Instance.Grants(name, permission) {
 			return true
 		}
 	}

@@ -3,6 +3,8 @@ package member
 import (
 	"context"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// The expression for the id of a membership divides an instance that has more of them than are folded
+// The ids of memberships divide an instance that has more of them than are folded
 // in one transaction, in the order in which the log has their ids.
 func TestRebuildOfMany(t *testing.T) {
 	const each = 1200
@@ -52,4 +54,34 @@ func TestRebuildOfMany(t *testing.T) {
 		}
 		logtest.CheckFold(t, db, log)
 	})
+}
+
+// A database of before memberships had ids is upgraded to the rows that a rebuild gives.
+func TestUpgrade(t *testing.T) {
+	text, err := os.ReadFile("../store/sqlite/migrations/00015_apps_authorizations.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, update, found := strings.Cut(string(text), "UPDATE members")
+	if !found {
+		t.Fatal("the migration says nothing of members")
+	}
+	update, _, _ = strings.Cut(update, ";")
+	eachEngine(t, func(f *fixture) {
+		f.write("1", func(ctx context.Context, w *eventlog.Writer) error {
+			for _, org := range []ident.OrgID{"", "o", "r"} {
+				add := Add{Org: org, User: "u", Roles: []string{"X"}}
+				if _, err := eventlog.Begin(ctx, w, Noun, add.Origin("1"), add.Decide()...); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		f.must(f.db.Update(f.Context(), func(ctx context.Context, tx store.Tx) error {
+			if err := tx.Exec(ctx, `UPDATE members SET member_id = ''`); err != nil {
+				return err
+			}
+			return tx.Exec(ctx, "UPDATE members"+update)
+		}))
+	}) // which checks the fold
 }

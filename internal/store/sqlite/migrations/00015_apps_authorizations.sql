@@ -95,3 +95,10 @@ CREATE TABLE authorization_roles (
 ) STRICT;
 
 CREATE INDEX authorization_roles_by_key ON authorization_roles (instance_id, project_id, role_key, authorization_id);
+
+-- A membership has an id of its own in the log, so that a user can be a member of the same thing again. Those
+-- there are so far are named after what they are about.
+ALTER TABLE members ADD COLUMN member_id TEXT NOT NULL DEFAULT '';
+UPDATE members SET member_id = CASE scope WHEN 'instance' THEN 'instance:' || user_id ELSE 'org:' || scope_id || ':' || user_id END;
+
+CREATE INDEX members_by_id ON members (instance_id, member_id);
