@@ -65,6 +65,7 @@ func (p *Provider) endpoints() []endpoint {
 		{path: pathDiscovery, methods: get, serve: p.discovery},
 		{path: pathMetadata, methods: get, serve: p.discovery},
 		{path: pathKeys, methods: get, serve: p.jwks},
+		{path: pathUserinfo, methods: both, body: formLimit, serve: p.userinfo},
 		{path: pathAuthorize, methods: both, body: formLimit, serve: p.authorize},
 		{path: pathToken, methods: []string{http.MethodPost}, body: formLimit, serve: p.token(p.grants())},
 	}
