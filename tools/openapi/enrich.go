@@ -31,6 +31,10 @@ type auth struct {
 	// InstancePermission suffices for members of the instance the call is about.
 	InstancePermission string `json:"instancePermission"`
 	ByHost             bool   `json:"byHost"`
+	// Authenticated suffices users of the instance.
+	Authenticated bool `json:"authenticated"`
+	// On is on what of the instance the permission is needed.
+	On []any `json:"on"`
 }
 
 // Names of what the operations refer to.
@@ -39,6 +43,7 @@ const (
 	idempotency = "IdempotencyKey"
 
 	instancePermission = "x-instance-permission"
+	authenticated      = "x-authenticated"
 )
 
 // What callers send, and what those may who are known to one instance only.
@@ -46,7 +51,7 @@ const (
 	callers = "A system user sends a JWT it signed itself: iss and sub are the user, aud is the server, " +
 		"iat is at most one hour ago, exp is to come."
 	members = " A user of an instance sends a personal access token, and may call what has an " +
-		instancePermission + " and is about that instance."
+		instancePermission + ", or is " + authenticated + ", and is about that instance."
 )
 
 // conventions closes the description of every document.
@@ -90,7 +95,7 @@ func enrich(src *source, file string, doc object) error {
 			if err := enrichOperation(src, fd, operation.(object)); err != nil {
 				return err
 			}
-			if operation.(object)[instancePermission] != nil {
+			if o := operation.(object); o[instancePermission] != nil || o[authenticated] != nil {
 				child(child(components, "securitySchemes"), bearer)["description"] = callers + members
 			}
 		}
@@ -126,13 +131,20 @@ func enrichOperation(src *source, fd protoreflect.FileDescriptor, operation obje
 	if err := src.option(method, "castellan.options.v1.auth", &access); err != nil {
 		return err
 	}
-	if access.Public {
+	switch {
+	case access.Public:
 		operation["security"] = []any{}
-	} else {
+	case access.Permission != "":
 		operation["x-permission"] = access.Permission
 	}
 	if access.InstancePermission != "" {
 		operation[instancePermission] = access.InstancePermission
+	}
+	if access.Authenticated {
+		operation[authenticated] = true
+	}
+	if len(access.On) > 0 {
+		operation["x-permission-on"] = access.On
 	}
 	parameters, _ := operation["parameters"].([]any)
 	for _, p := range parameters {

@@ -17,8 +17,14 @@ import (
 
 	optionsv1 "castellan/gen/castellan/options/v1"
 	_ "castellan/gen/castellan/system/v1"
+	_ "castellan/gen/zitadel/admin/v1"
+	_ "castellan/gen/zitadel/auth/v1"
 	_ "castellan/gen/zitadel/instance/v2beta"
+	_ "castellan/gen/zitadel/management/v1"
+	_ "castellan/gen/zitadel/org/v2"
 	_ "castellan/gen/zitadel/system/v1"
+	_ "castellan/gen/zitadel/user/v2"
+	_ "castellan/gen/zitadel/webkey/v2"
 )
 
 type object = map[string]any
@@ -97,6 +103,8 @@ func rules(t *testing.T, file string) map[string]rule {
 				r.verb, r.path = "put", p.Put
 			case *annotations.HttpRule_Post:
 				r.verb, r.path = "post", p.Post
+			case *annotations.HttpRule_Patch:
+				r.verb, r.path = "patch", p.Patch
 			case *annotations.HttpRule_Delete:
 				r.verb, r.path = "delete", p.Delete
 			case nil:
@@ -248,15 +256,20 @@ func TestOperationsTakeEveryField(t *testing.T) {
 			case "path":
 				inPath = append(inPath, name)
 				taken = append(taken, nameOf(r.method.Input().Fields().ByTextName(name), name))
-			case "query":
-				taken = append(taken, nameOf(r.method.Input().Fields().ByJSONName(name), name))
+			case "query": // of a message, its fields
+				first, _, _ := strings.Cut(name, ".")
+				taken = append(taken, nameOf(r.method.Input().Fields().ByJSONName(first), name))
 			}
 		}
 		for name := range at(operation, "requestBody", "content", "application/json", "schema", "properties") {
 			taken = append(taken, nameOf(r.method.Input().Fields().ByJSONName(name), name))
 		}
 		for i := range r.method.Input().Fields().Len() {
-			fields = append(fields, string(r.method.Input().Fields().Get(i).Name()))
+			field := r.method.Input().Fields().Get(i)
+			if r.body == "" && field.IsList() && field.Message() != nil {
+				continue // no query can spell it
+			}
+			fields = append(fields, string(field.Name()))
 		}
 		for _, match := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(r.path, -1) {
 			wantPath = append(wantPath, match[1])
@@ -265,6 +278,7 @@ func TestOperationsTakeEveryField(t *testing.T) {
 			t.Errorf("path parameters %v, want %v", inPath, wantPath)
 		}
 		slices.Sort(taken)
+		taken = slices.Compact(taken)
 		slices.Sort(fields)
 		if !slices.Equal(taken, fields) {
 			t.Errorf("takes %v, want %v", taken, fields)

@@ -35,12 +35,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AddIAMMemberRequest is what AddIAMMember takes.
+// AddIAMMemberRequest says who gets which roles.
 type AddIAMMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the user.
+	// Id of the user, 1 to 200 characters.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// The roles.
+	// Names of roles.
 	Roles         []string `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -90,10 +90,10 @@ func (x *AddIAMMemberRequest) GetRoles() []string {
 	return nil
 }
 
-// AddIAMMemberResponse is what AddIAMMember answers.
+// AddIAMMemberResponse says when it was done.
 type AddIAMMemberResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// Date of the write, and who owns what was written.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -136,7 +136,7 @@ func (x *AddIAMMemberResponse) GetDetails() *v1.ObjectDetails {
 	return nil
 }
 
-// GetDefaultOrgRequest is what GetDefaultOrg takes.
+// GetDefaultOrgRequest asks for nothing more.
 type GetDefaultOrgRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -173,10 +173,10 @@ func (*GetDefaultOrgRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{2}
 }
 
-// GetDefaultOrgResponse is what GetDefaultOrg answers.
+// GetDefaultOrgResponse has what was asked for.
 type GetDefaultOrgResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Org.
+	// The organization.
 	Org           *v11.Org `protobuf:"bytes,1,opt,name=org,proto3" json:"org,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -219,7 +219,7 @@ func (x *GetDefaultOrgResponse) GetOrg() *v11.Org {
 	return nil
 }
 
-// GetDomainPolicyRequest is what GetDomainPolicy takes.
+// GetDomainPolicyRequest asks for nothing more.
 type GetDomainPolicyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -256,10 +256,10 @@ func (*GetDomainPolicyRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{4}
 }
 
-// GetDomainPolicyResponse is what GetDomainPolicy answers.
+// GetDomainPolicyResponse has what was asked for.
 type GetDomainPolicyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Policy.
+	// The policy.
 	Policy        *v12.DomainPolicy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -302,7 +302,7 @@ func (x *GetDomainPolicyResponse) GetPolicy() *v12.DomainPolicy {
 	return nil
 }
 
-// GetMyInstanceRequest is what GetMyInstance takes.
+// GetMyInstanceRequest asks for nothing more.
 type GetMyInstanceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -339,10 +339,10 @@ func (*GetMyInstanceRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{6}
 }
 
-// GetMyInstanceResponse is what GetMyInstance answers.
+// GetMyInstanceResponse has what was asked for.
 type GetMyInstanceResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Instance.
+	// The instance.
 	Instance      *v13.InstanceDetail `protobuf:"bytes,1,opt,name=instance,proto3" json:"instance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -385,7 +385,7 @@ func (x *GetMyInstanceResponse) GetInstance() *v13.InstanceDetail {
 	return nil
 }
 
-// GetOIDCSettingsRequest is what GetOIDCSettings takes.
+// GetOIDCSettingsRequest asks for nothing more.
 type GetOIDCSettingsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -422,10 +422,10 @@ func (*GetOIDCSettingsRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{8}
 }
 
-// GetOIDCSettingsResponse is what GetOIDCSettings answers.
+// GetOIDCSettingsResponse has what was asked for.
 type GetOIDCSettingsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Settings.
+	// The settings.
 	Settings      *v14.OIDCSettings `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -468,7 +468,7 @@ func (x *GetOIDCSettingsResponse) GetSettings() *v14.OIDCSettings {
 	return nil
 }
 
-// GetPasswordComplexityPolicyRequest is what GetPasswordComplexityPolicy takes.
+// GetPasswordComplexityPolicyRequest asks for nothing more.
 type GetPasswordComplexityPolicyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -505,10 +505,10 @@ func (*GetPasswordComplexityPolicyRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{10}
 }
 
-// GetPasswordComplexityPolicyResponse is what GetPasswordComplexityPolicy answers.
+// GetPasswordComplexityPolicyResponse has what was asked for.
 type GetPasswordComplexityPolicyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Policy.
+	// The policy.
 	Policy        *v12.PasswordComplexityPolicy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -551,7 +551,7 @@ func (x *GetPasswordComplexityPolicyResponse) GetPolicy() *v12.PasswordComplexit
 	return nil
 }
 
-// HealthzRequest is what Healthz takes.
+// HealthzRequest asks for nothing.
 type HealthzRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -588,7 +588,7 @@ func (*HealthzRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{12}
 }
 
-// HealthzResponse is what Healthz answers.
+// HealthzResponse says nothing; that it arrives is the answer.
 type HealthzResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -625,7 +625,7 @@ func (*HealthzResponse) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{13}
 }
 
-// ListAggregateTypesRequest is what ListAggregateTypes takes.
+// ListAggregateTypesRequest asks for all of them.
 type ListAggregateTypesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -662,10 +662,10 @@ func (*ListAggregateTypesRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{14}
 }
 
-// ListAggregateTypesResponse is what ListAggregateTypes answers.
+// ListAggregateTypesResponse has what was found.
 type ListAggregateTypesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kinds of aggregates.
+	// The types.
 	AggregateTypes []*v15.AggregateType `protobuf:"bytes,1,rep,name=aggregate_types,json=aggregateTypes,proto3" json:"aggregate_types,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -708,7 +708,7 @@ func (x *ListAggregateTypesResponse) GetAggregateTypes() []*v15.AggregateType {
 	return nil
 }
 
-// ListEventTypesRequest is what ListEventTypes takes.
+// ListEventTypesRequest asks for all of them.
 type ListEventTypesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -745,10 +745,10 @@ func (*ListEventTypesRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{16}
 }
 
-// ListEventTypesResponse is what ListEventTypes answers.
+// ListEventTypesResponse has what was found.
 type ListEventTypesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names of events.
+	// The types.
 	EventTypes    []*v15.EventType `protobuf:"bytes,1,rep,name=event_types,json=eventTypes,proto3" json:"event_types,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -791,30 +791,30 @@ func (x *ListEventTypesResponse) GetEventTypes() []*v15.EventType {
 	return nil
 }
 
-// ListEventsRequest is what ListEvents takes.
+// ListEventsRequest says what is wanted.
 type ListEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sequence of the last event.
+	// Only events with a greater sequence, whatever the order.
 	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// How many results at most.
+	// How many at most; 0 and more than 1000 are 1000.
 	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	// Ascending order.
+	// Oldest first.
 	Asc bool `protobuf:"varint,3,opt,name=asc,proto3" json:"asc,omitempty"`
-	// Id of the editor user.
+	// Only what this user did, at most 200 characters.
 	EditorUserId string `protobuf:"bytes,4,opt,name=editor_user_id,json=editorUserId,proto3" json:"editor_user_id,omitempty"`
-	// Names of events.
+	// Only events of these types, at most 30.
 	EventTypes []string `protobuf:"bytes,5,rep,name=event_types,json=eventTypes,proto3" json:"event_types,omitempty"`
-	// Id of the aggregate.
+	// Only what happened to this, at most 200 characters.
 	AggregateId string `protobuf:"bytes,6,opt,name=aggregate_id,json=aggregateId,proto3" json:"aggregate_id,omitempty"`
-	// Kinds of aggregates.
+	// Only what happened to things of these types, at most 10.
 	AggregateTypes []string `protobuf:"bytes,7,rep,name=aggregate_types,json=aggregateTypes,proto3" json:"aggregate_types,omitempty"`
-	// Id of the organization that owns it.
+	// Only what belongs to this organization, at most 200 characters.
 	ResourceOwner string `protobuf:"bytes,8,opt,name=resource_owner,json=resourceOwner,proto3" json:"resource_owner,omitempty"`
-	// When it came to be.
+	// What from is now.
 	//
 	// Deprecated: Marked as deprecated in zitadel/admin.proto.
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
-	// A condition on when it came to be.
+	// When it happened.
 	//
 	// Types that are valid to be assigned to CreationDateFilter:
 	//
@@ -949,12 +949,12 @@ type isListEventsRequest_CreationDateFilter interface {
 }
 
 type ListEventsRequest_Range struct {
-	// Range.
+	// Between two dates.
 	Range *ListEventsRequestCreationDateRange `protobuf:"bytes,10,opt,name=range,proto3,oneof"`
 }
 
 type ListEventsRequest_From struct {
-	// From.
+	// Later than this when asc is set, else earlier.
 	From *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=from,proto3,oneof"`
 }
 
@@ -962,10 +962,10 @@ func (*ListEventsRequest_Range) isListEventsRequest_CreationDateFilter() {}
 
 func (*ListEventsRequest_From) isListEventsRequest_CreationDateFilter() {}
 
-// ListEventsResponse is what ListEvents answers.
+// ListEventsResponse has what was found.
 type ListEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Events.
+	// The events.
 	Events        []*v15.Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1008,7 +1008,7 @@ func (x *ListEventsResponse) GetEvents() []*v15.Event {
 	return nil
 }
 
-// ListIAMMemberRolesRequest is what ListIAMMemberRoles takes.
+// ListIAMMemberRolesRequest asks for all of them.
 type ListIAMMemberRolesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1045,10 +1045,10 @@ func (*ListIAMMemberRolesRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_admin_proto_rawDescGZIP(), []int{20}
 }
 
-// ListIAMMemberRolesResponse is what ListIAMMemberRoles answers.
+// ListIAMMemberRolesResponse has what was found.
 type ListIAMMemberRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// How many there are.
 	Details *v1.ListDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	// The roles.
 	Roles         []string `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
@@ -1100,10 +1100,10 @@ func (x *ListIAMMemberRolesResponse) GetRoles() []string {
 	return nil
 }
 
-// ListIAMMembersRequest is what ListIAMMembers takes.
+// ListIAMMembersRequest says what is wanted.
 type ListIAMMembersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The condition.
+	// Which page of the list.
 	Query *v1.ListQuery `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
 	// Conditions, all of which must hold.
 	Queries []*v16.SearchQuery `protobuf:"bytes,2,rep,name=queries,proto3" json:"queries,omitempty"`
@@ -1164,10 +1164,10 @@ func (x *ListIAMMembersRequest) GetSortingColumn() v16.MemberFieldColumnName {
 	return v16.MemberFieldColumnName(0)
 }
 
-// ListIAMMembersResponse is what ListIAMMembers answers.
+// ListIAMMembersResponse has what was found.
 type ListIAMMembersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// How many there are.
 	Details *v1.ListDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	// The page of the list.
 	Result        []*v16.Member `protobuf:"bytes,2,rep,name=result,proto3" json:"result,omitempty"`
@@ -1219,10 +1219,10 @@ func (x *ListIAMMembersResponse) GetResult() []*v16.Member {
 	return nil
 }
 
-// ListInstanceDomainsRequest is what ListInstanceDomains takes.
+// ListInstanceDomainsRequest says what is wanted.
 type ListInstanceDomainsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The condition.
+	// Which page of the list.
 	Query *v1.ListQuery `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
 	// What the list is sorted by.
 	SortingColumn v13.DomainFieldName `protobuf:"varint,2,opt,name=sorting_column,json=sortingColumn,proto3,enum=zitadel.instance.v1.DomainFieldName" json:"sorting_column,omitempty"`
@@ -1283,10 +1283,10 @@ func (x *ListInstanceDomainsRequest) GetQueries() []*v13.DomainSearchQuery {
 	return nil
 }
 
-// ListInstanceDomainsResponse is what ListInstanceDomains answers.
+// ListInstanceDomainsResponse has what was found.
 type ListInstanceDomainsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// How many there are.
 	Details *v1.ListDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	// What the list is sorted by.
 	SortingColumn v13.DomainFieldName `protobuf:"varint,2,opt,name=sorting_column,json=sortingColumn,proto3,enum=zitadel.instance.v1.DomainFieldName" json:"sorting_column,omitempty"`
@@ -1347,10 +1347,10 @@ func (x *ListInstanceDomainsResponse) GetResult() []*v13.Domain {
 	return nil
 }
 
-// RemoveIAMMemberRequest is what RemoveIAMMember takes.
+// RemoveIAMMemberRequest names the member.
 type RemoveIAMMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the user.
+	// Id of the user, 1 to 200 characters.
 	UserId        string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1393,10 +1393,10 @@ func (x *RemoveIAMMemberRequest) GetUserId() string {
 	return ""
 }
 
-// RemoveIAMMemberResponse is what RemoveIAMMember answers.
+// RemoveIAMMemberResponse says when it was done.
 type RemoveIAMMemberResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// Date of the write, and who owns what was written.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1439,10 +1439,10 @@ func (x *RemoveIAMMemberResponse) GetDetails() *v1.ObjectDetails {
 	return nil
 }
 
-// SetDefaultOrgRequest is what SetDefaultOrg takes.
+// SetDefaultOrgRequest names the organization.
 type SetDefaultOrgRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the organization.
+	// Id of the organization, 1 to 200 characters.
 	OrgId         string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1485,10 +1485,10 @@ func (x *SetDefaultOrgRequest) GetOrgId() string {
 	return ""
 }
 
-// SetDefaultOrgResponse is what SetDefaultOrg answers.
+// SetDefaultOrgResponse says when it was done.
 type SetDefaultOrgResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// Date of the write, and who owns what was written.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1531,14 +1531,14 @@ func (x *SetDefaultOrgResponse) GetDetails() *v1.ObjectDetails {
 	return nil
 }
 
-// UpdateDomainPolicyRequest is what UpdateDomainPolicy takes.
+// UpdateDomainPolicyRequest is what shall hold; all of it counts.
 type UpdateDomainPolicyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// User login must be domain.
+	// The login name of a user ends with the primary domain of its organization.
 	UserLoginMustBeDomain bool `protobuf:"varint,1,opt,name=user_login_must_be_domain,json=userLoginMustBeDomain,proto3" json:"user_login_must_be_domain,omitempty"`
-	// Validate org domains.
+	// An organization has to prove that a domain is its own.
 	ValidateOrgDomains bool `protobuf:"varint,2,opt,name=validate_org_domains,json=validateOrgDomains,proto3" json:"validate_org_domains,omitempty"`
-	// Smtp sender address matches instance domain.
+	// The sender of mail must be at a domain of the instance.
 	SmtpSenderAddressMatchesInstanceDomain bool `protobuf:"varint,3,opt,name=smtp_sender_address_matches_instance_domain,json=smtpSenderAddressMatchesInstanceDomain,proto3" json:"smtp_sender_address_matches_instance_domain,omitempty"`
 	unknownFields                          protoimpl.UnknownFields
 	sizeCache                              protoimpl.SizeCache
@@ -1595,10 +1595,10 @@ func (x *UpdateDomainPolicyRequest) GetSmtpSenderAddressMatchesInstanceDomain() 
 	return false
 }
 
-// UpdateDomainPolicyResponse is what UpdateDomainPolicy answers.
+// UpdateDomainPolicyResponse says when it was done.
 type UpdateDomainPolicyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// Date of the write, and who owns what was written.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1641,10 +1641,10 @@ func (x *UpdateDomainPolicyResponse) GetDetails() *v1.ObjectDetails {
 	return nil
 }
 
-// UpdateIAMMemberRequest is what UpdateIAMMember takes.
+// UpdateIAMMemberRequest says which roles a member has.
 type UpdateIAMMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the user.
+	// Id of the user, 1 to 200 characters.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// The roles.
 	Roles         []string `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
@@ -1696,10 +1696,10 @@ func (x *UpdateIAMMemberRequest) GetRoles() []string {
 	return nil
 }
 
-// UpdateIAMMemberResponse is what UpdateIAMMember answers.
+// UpdateIAMMemberResponse says when it was done.
 type UpdateIAMMemberResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// Date of the write, and who owns what was written.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1742,16 +1742,16 @@ func (x *UpdateIAMMemberResponse) GetDetails() *v1.ObjectDetails {
 	return nil
 }
 
-// UpdateOIDCSettingsRequest is what UpdateOIDCSettings takes.
+// UpdateOIDCSettingsRequest is what shall hold; all of it counts.
 type UpdateOIDCSettingsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Access token lifetime.
+	// Of access tokens; each is at least one second.
 	AccessTokenLifetime *durationpb.Duration `protobuf:"bytes,1,opt,name=access_token_lifetime,json=accessTokenLifetime,proto3" json:"access_token_lifetime,omitempty"`
-	// Id token lifetime.
+	// Of ID tokens.
 	IdTokenLifetime *durationpb.Duration `protobuf:"bytes,2,opt,name=id_token_lifetime,json=idTokenLifetime,proto3" json:"id_token_lifetime,omitempty"`
-	// Refresh token idle expiration.
+	// Of refresh tokens that are not used.
 	RefreshTokenIdleExpiration *durationpb.Duration `protobuf:"bytes,3,opt,name=refresh_token_idle_expiration,json=refreshTokenIdleExpiration,proto3" json:"refresh_token_idle_expiration,omitempty"`
-	// Refresh token expiration.
+	// Of refresh tokens, since the first of their family.
 	RefreshTokenExpiration *durationpb.Duration `protobuf:"bytes,4,opt,name=refresh_token_expiration,json=refreshTokenExpiration,proto3" json:"refresh_token_expiration,omitempty"`
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
@@ -1815,10 +1815,10 @@ func (x *UpdateOIDCSettingsRequest) GetRefreshTokenExpiration() *durationpb.Dura
 	return nil
 }
 
-// UpdateOIDCSettingsResponse is what UpdateOIDCSettings answers.
+// UpdateOIDCSettingsResponse says when it was done.
 type UpdateOIDCSettingsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// Date of the write, and who owns what was written.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1861,18 +1861,18 @@ func (x *UpdateOIDCSettingsResponse) GetDetails() *v1.ObjectDetails {
 	return nil
 }
 
-// UpdatePasswordComplexityPolicyRequest is what UpdatePasswordComplexityPolicy takes.
+// UpdatePasswordComplexityPolicyRequest is what shall hold; all of it counts.
 type UpdatePasswordComplexityPolicyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Min length.
+	// How many bytes passwords have at least, 1 to 72.
 	MinLength uint32 `protobuf:"varint,1,opt,name=min_length,json=minLength,proto3" json:"min_length,omitempty"`
-	// Has uppercase.
+	// They must have one of A to Z.
 	HasUppercase bool `protobuf:"varint,2,opt,name=has_uppercase,json=hasUppercase,proto3" json:"has_uppercase,omitempty"`
-	// Has lowercase.
+	// One of a to z.
 	HasLowercase bool `protobuf:"varint,3,opt,name=has_lowercase,json=hasLowercase,proto3" json:"has_lowercase,omitempty"`
-	// Has number.
+	// One of 0 to 9.
 	HasNumber bool `protobuf:"varint,4,opt,name=has_number,json=hasNumber,proto3" json:"has_number,omitempty"`
-	// Has symbol.
+	// Anything else.
 	HasSymbol     bool `protobuf:"varint,5,opt,name=has_symbol,json=hasSymbol,proto3" json:"has_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1943,10 +1943,10 @@ func (x *UpdatePasswordComplexityPolicyRequest) GetHasSymbol() bool {
 	return false
 }
 
-// UpdatePasswordComplexityPolicyResponse is what UpdatePasswordComplexityPolicy answers.
+// UpdatePasswordComplexityPolicyResponse says when it was done.
 type UpdatePasswordComplexityPolicyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// Date of the write, and who owns what was written.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1989,12 +1989,12 @@ func (x *UpdatePasswordComplexityPolicyResponse) GetDetails() *v1.ObjectDetails 
 	return nil
 }
 
-// creation_date_range is a creation_date_range.
+// creation_date_range is two dates, neither of which is included.
 type ListEventsRequestCreationDateRange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Since.
+	// Only what happened later.
 	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
-	// Until.
+	// Only what happened earlier.
 	Until         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2161,9 +2161,9 @@ const file_zitadel_admin_proto_rawDesc = "" +
 	"\n" +
 	"has_symbol\x18\x05 \x01(\bR\thasSymbol\"]\n" +
 	"&UpdatePasswordComplexityPolicyResponse\x123\n" +
-	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails2\xd7\x18\n" +
-	"\fAdminService\x12o\n" +
-	"\aHealthz\x12 .zitadel.admin.v1.HealthzRequest\x1a!.zitadel.admin.v1.HealthzResponse\"\x1f\xaa\xed\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/admin/v1/healthz\x12\x91\x01\n" +
+	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails2\xd9\x18\n" +
+	"\fAdminService\x12q\n" +
+	"\aHealthz\x12 .zitadel.admin.v1.HealthzRequest\x1a!.zitadel.admin.v1.HealthzResponse\"!\xaa\xed\x18\x04\x10\x01(\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/admin/v1/healthz\x12\x91\x01\n" +
 	"\rGetMyInstance\x12&.zitadel.admin.v1.GetMyInstanceRequest\x1a'.zitadel.admin.v1.GetMyInstanceResponse\"/\xaa\xed\x18\n" +
 	"\"\biam.read\x82\xd3\xe4\x93\x02\x18\x12\x16/admin/v1/instances/me\x88\x02\x01\x12\xa6\x01\n" +
 	"\x13ListInstanceDomains\x12,.zitadel.admin.v1.ListInstanceDomainsRequest\x1a-.zitadel.admin.v1.ListInstanceDomainsResponse\"2\xaa\xed\x18\n" +

@@ -46,52 +46,53 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// AdminService is called at the host of an instance, and is about that instance.
+// AdminService is called at the host of an instance, and is about that instance as a whole.
 type AdminServiceClient interface {
-	// Healthz.
+	// Answers while the instance is served.
 	Healthz(ctx context.Context, in *HealthzRequest, opts ...grpc.CallOption) (*HealthzResponse, error)
 	// Deprecated: Do not use.
-	// Get my instance.
+	// Returns the instance with all its domains.
 	GetMyInstance(ctx context.Context, in *GetMyInstanceRequest, opts ...grpc.CallOption) (*GetMyInstanceResponse, error)
 	// Deprecated: Do not use.
-	// List instance domains.
+	// Lists the domains that lead to the instance.
 	ListInstanceDomains(ctx context.Context, in *ListInstanceDomainsRequest, opts ...grpc.CallOption) (*ListInstanceDomainsResponse, error)
-	// Get oidc settings.
+	// Returns how long tokens live.
 	GetOIDCSettings(ctx context.Context, in *GetOIDCSettingsRequest, opts ...grpc.CallOption) (*GetOIDCSettingsResponse, error)
-	// Update oidc settings.
+	// Says how long tokens live that are given out from now on.
 	UpdateOIDCSettings(ctx context.Context, in *UpdateOIDCSettingsRequest, opts ...grpc.CallOption) (*UpdateOIDCSettingsResponse, error)
-	// Set default org.
+	// Makes another organization the one to which users belong who come without one.
 	SetDefaultOrg(ctx context.Context, in *SetDefaultOrgRequest, opts ...grpc.CallOption) (*SetDefaultOrgResponse, error)
 	// Deprecated: Do not use.
-	// Get default org.
+	// Returns the organization to which users belong who come without one.
 	GetDefaultOrg(ctx context.Context, in *GetDefaultOrgRequest, opts ...grpc.CallOption) (*GetDefaultOrgResponse, error)
-	// Get domain policy.
+	// Returns what the domains of organizations are used for.
 	GetDomainPolicy(ctx context.Context, in *GetDomainPolicyRequest, opts ...grpc.CallOption) (*GetDomainPolicyResponse, error)
-	// Update domain policy.
+	// Says what the domains of organizations are used for.
 	UpdateDomainPolicy(ctx context.Context, in *UpdateDomainPolicyRequest, opts ...grpc.CallOption) (*UpdateDomainPolicyResponse, error)
-	// Get password complexity policy.
+	// Returns what new passwords must contain.
 	GetPasswordComplexityPolicy(ctx context.Context, in *GetPasswordComplexityPolicyRequest, opts ...grpc.CallOption) (*GetPasswordComplexityPolicyResponse, error)
-	// Update password complexity policy.
+	// Says what new passwords must contain, but for organizations that have a policy of their own.
 	UpdatePasswordComplexityPolicy(ctx context.Context, in *UpdatePasswordComplexityPolicyRequest, opts ...grpc.CallOption) (*UpdatePasswordComplexityPolicyResponse, error)
-	// List iam member roles.
+	// Lists the roles that members of the instance can have.
 	ListIAMMemberRoles(ctx context.Context, in *ListIAMMemberRolesRequest, opts ...grpc.CallOption) (*ListIAMMemberRolesResponse, error)
 	// Deprecated: Do not use.
-	// List iam members.
+	// Lists who has roles on the instance as a whole.
 	ListIAMMembers(ctx context.Context, in *ListIAMMembersRequest, opts ...grpc.CallOption) (*ListIAMMembersResponse, error)
 	// Deprecated: Do not use.
-	// Add iam member.
+	// Gives a user roles on the instance. The caller must have all that they grant.
 	AddIAMMember(ctx context.Context, in *AddIAMMemberRequest, opts ...grpc.CallOption) (*AddIAMMemberResponse, error)
 	// Deprecated: Do not use.
-	// Update iam member.
+	// Gives a member other roles, which replace those it has. The caller must have all that they grant.
 	UpdateIAMMember(ctx context.Context, in *UpdateIAMMemberRequest, opts ...grpc.CallOption) (*UpdateIAMMemberResponse, error)
 	// Deprecated: Do not use.
-	// Remove iam member.
+	// Takes all roles on the instance from a member. One who is none is no error.
 	RemoveIAMMember(ctx context.Context, in *RemoveIAMMemberRequest, opts ...grpc.CallOption) (*RemoveIAMMemberResponse, error)
-	// List event types.
+	// Lists the names of all events there can be.
 	ListEventTypes(ctx context.Context, in *ListEventTypesRequest, opts ...grpc.CallOption) (*ListEventTypesResponse, error)
-	// List events.
+	// Lists what happened in the instance, newest first unless asc is set, without what its audit log
+	// retention hides.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
-	// List aggregate types.
+	// Lists the sorts of things that events can be about.
 	ListAggregateTypes(ctx context.Context, in *ListAggregateTypesRequest, opts ...grpc.CallOption) (*ListAggregateTypesResponse, error)
 }
 
@@ -304,52 +305,53 @@ func (c *adminServiceClient) ListAggregateTypes(ctx context.Context, in *ListAgg
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
 //
-// AdminService is called at the host of an instance, and is about that instance.
+// AdminService is called at the host of an instance, and is about that instance as a whole.
 type AdminServiceServer interface {
-	// Healthz.
+	// Answers while the instance is served.
 	Healthz(context.Context, *HealthzRequest) (*HealthzResponse, error)
 	// Deprecated: Do not use.
-	// Get my instance.
+	// Returns the instance with all its domains.
 	GetMyInstance(context.Context, *GetMyInstanceRequest) (*GetMyInstanceResponse, error)
 	// Deprecated: Do not use.
-	// List instance domains.
+	// Lists the domains that lead to the instance.
 	ListInstanceDomains(context.Context, *ListInstanceDomainsRequest) (*ListInstanceDomainsResponse, error)
-	// Get oidc settings.
+	// Returns how long tokens live.
 	GetOIDCSettings(context.Context, *GetOIDCSettingsRequest) (*GetOIDCSettingsResponse, error)
-	// Update oidc settings.
+	// Says how long tokens live that are given out from now on.
 	UpdateOIDCSettings(context.Context, *UpdateOIDCSettingsRequest) (*UpdateOIDCSettingsResponse, error)
-	// Set default org.
+	// Makes another organization the one to which users belong who come without one.
 	SetDefaultOrg(context.Context, *SetDefaultOrgRequest) (*SetDefaultOrgResponse, error)
 	// Deprecated: Do not use.
-	// Get default org.
+	// Returns the organization to which users belong who come without one.
 	GetDefaultOrg(context.Context, *GetDefaultOrgRequest) (*GetDefaultOrgResponse, error)
-	// Get domain policy.
+	// Returns what the domains of organizations are used for.
 	GetDomainPolicy(context.Context, *GetDomainPolicyRequest) (*GetDomainPolicyResponse, error)
-	// Update domain policy.
+	// Says what the domains of organizations are used for.
 	UpdateDomainPolicy(context.Context, *UpdateDomainPolicyRequest) (*UpdateDomainPolicyResponse, error)
-	// Get password complexity policy.
+	// Returns what new passwords must contain.
 	GetPasswordComplexityPolicy(context.Context, *GetPasswordComplexityPolicyRequest) (*GetPasswordComplexityPolicyResponse, error)
-	// Update password complexity policy.
+	// Says what new passwords must contain, but for organizations that have a policy of their own.
 	UpdatePasswordComplexityPolicy(context.Context, *UpdatePasswordComplexityPolicyRequest) (*UpdatePasswordComplexityPolicyResponse, error)
-	// List iam member roles.
+	// Lists the roles that members of the instance can have.
 	ListIAMMemberRoles(context.Context, *ListIAMMemberRolesRequest) (*ListIAMMemberRolesResponse, error)
 	// Deprecated: Do not use.
-	// List iam members.
+	// Lists who has roles on the instance as a whole.
 	ListIAMMembers(context.Context, *ListIAMMembersRequest) (*ListIAMMembersResponse, error)
 	// Deprecated: Do not use.
-	// Add iam member.
+	// Gives a user roles on the instance. The caller must have all that they grant.
 	AddIAMMember(context.Context, *AddIAMMemberRequest) (*AddIAMMemberResponse, error)
 	// Deprecated: Do not use.
-	// Update iam member.
+	// Gives a member other roles, which replace those it has. The caller must have all that they grant.
 	UpdateIAMMember(context.Context, *UpdateIAMMemberRequest) (*UpdateIAMMemberResponse, error)
 	// Deprecated: Do not use.
-	// Remove iam member.
+	// Takes all roles on the instance from a member. One who is none is no error.
 	RemoveIAMMember(context.Context, *RemoveIAMMemberRequest) (*RemoveIAMMemberResponse, error)
-	// List event types.
+	// Lists the names of all events there can be.
 	ListEventTypes(context.Context, *ListEventTypesRequest) (*ListEventTypesResponse, error)
-	// List events.
+	// Lists what happened in the instance, newest first unless asc is set, without what its audit log
+	// retention hides.
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
-	// List aggregate types.
+	// Lists the sorts of things that events can be about.
 	ListAggregateTypes(context.Context, *ListAggregateTypesRequest) (*ListAggregateTypesResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }

@@ -26,14 +26,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Aggregate is an aggregate.
+// Aggregate is a thing that events are about.
 type Aggregate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Type.
+	// What sort of thing it is.
 	Type *AggregateType `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// Id of the organization that owns it.
+	// Id of the organization it belongs to, or of the instance.
 	ResourceOwner string `protobuf:"bytes,3,opt,name=resource_owner,json=resourceOwner,proto3" json:"resource_owner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -90,12 +90,12 @@ func (x *Aggregate) GetResourceOwner() string {
 	return ""
 }
 
-// AggregateType is an aggregate type.
+// AggregateType is a sort of things.
 type AggregateType struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Type.
+	// Its name, for example "user".
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// Localized.
+	// Its name for people, in English.
 	Localized     *v1.LocalizedMessage `protobuf:"bytes,2,opt,name=localized,proto3" json:"localized,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -145,14 +145,14 @@ func (x *AggregateType) GetLocalized() *v1.LocalizedMessage {
 	return nil
 }
 
-// Editor is an editor.
+// Editor is who did something.
 type Editor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the user.
+	// Id of a user of the instance, or name of a system user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// The name it is shown with.
+	// Name of the user; empty for a system user, and for one who is no more.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Service.
+	// Always "zitadel".
 	Service       string `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -209,20 +209,20 @@ func (x *Editor) GetService() string {
 	return ""
 }
 
-// Event is an event.
+// Event is something that happened.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Editor.
+	// Who did it.
 	Editor *Editor `protobuf:"bytes,1,opt,name=editor,proto3" json:"editor,omitempty"`
-	// Aggregate.
+	// What it happened to.
 	Aggregate *Aggregate `protobuf:"bytes,2,opt,name=aggregate,proto3" json:"aggregate,omitempty"`
-	// Sequence of the last event.
+	// Place in the history of that thing, from 1.
 	Sequence uint64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// When it came to be.
+	// When it happened.
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
-	// Payload.
+	// What exactly happened, without anything that is secret.
 	Payload *structpb.Struct `protobuf:"bytes,5,opt,name=payload,proto3" json:"payload,omitempty"`
-	// Type.
+	// What sort of event it is.
 	Type          *EventType `protobuf:"bytes,6,opt,name=type,proto3" json:"type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -300,12 +300,12 @@ func (x *Event) GetType() *EventType {
 	return nil
 }
 
-// EventType is an event type.
+// EventType is a sort of events.
 type EventType struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Type.
+	// Its name, for example "user.machine.added".
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// Localized.
+	// Its name for people, in English.
 	Localized     *v1.LocalizedMessage `protobuf:"bytes,2,opt,name=localized,proto3" json:"localized,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

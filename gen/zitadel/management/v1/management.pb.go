@@ -27,18 +27,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AddCustomPasswordComplexityPolicyRequest is what AddCustomPasswordComplexityPolicy takes.
+// AddCustomPasswordComplexityPolicyRequest is a policy; all of it counts.
 type AddCustomPasswordComplexityPolicyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Min length.
+	// How many bytes passwords have at least, 1 to 72.
 	MinLength uint64 `protobuf:"varint,1,opt,name=min_length,json=minLength,proto3" json:"min_length,omitempty"`
-	// Has uppercase.
+	// They must have one of A to Z.
 	HasUppercase bool `protobuf:"varint,2,opt,name=has_uppercase,json=hasUppercase,proto3" json:"has_uppercase,omitempty"`
-	// Has lowercase.
+	// One of a to z.
 	HasLowercase bool `protobuf:"varint,3,opt,name=has_lowercase,json=hasLowercase,proto3" json:"has_lowercase,omitempty"`
-	// Has number.
+	// One of 0 to 9.
 	HasNumber bool `protobuf:"varint,4,opt,name=has_number,json=hasNumber,proto3" json:"has_number,omitempty"`
-	// Has symbol.
+	// Anything else.
 	HasSymbol     bool `protobuf:"varint,5,opt,name=has_symbol,json=hasSymbol,proto3" json:"has_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -109,10 +109,10 @@ func (x *AddCustomPasswordComplexityPolicyRequest) GetHasSymbol() bool {
 	return false
 }
 
-// AddCustomPasswordComplexityPolicyResponse is what AddCustomPasswordComplexityPolicy answers.
+// AddCustomPasswordComplexityPolicyResponse says when it was added.
 type AddCustomPasswordComplexityPolicyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// The date, and the organization as resource owner.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -155,7 +155,7 @@ func (x *AddCustomPasswordComplexityPolicyResponse) GetDetails() *v1.ObjectDetai
 	return nil
 }
 
-// GetPasswordComplexityPolicyRequest is what GetPasswordComplexityPolicy takes.
+// GetPasswordComplexityPolicyRequest asks for nothing more.
 type GetPasswordComplexityPolicyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -192,12 +192,12 @@ func (*GetPasswordComplexityPolicyRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_management_proto_rawDescGZIP(), []int{2}
 }
 
-// GetPasswordComplexityPolicyResponse is what GetPasswordComplexityPolicy answers.
+// GetPasswordComplexityPolicyResponse has the policy that holds.
 type GetPasswordComplexityPolicyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Policy.
+	// What holds.
 	Policy *v11.PasswordComplexityPolicy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
-	// Whether it is default.
+	// The organization has no policy of its own.
 	IsDefault     bool `protobuf:"varint,2,opt,name=is_default,json=isDefault,proto3" json:"is_default,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -247,7 +247,7 @@ func (x *GetPasswordComplexityPolicyResponse) GetIsDefault() bool {
 	return false
 }
 
-// HealthzRequest is what Healthz takes.
+// HealthzRequest asks for nothing.
 type HealthzRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -284,7 +284,7 @@ func (*HealthzRequest) Descriptor() ([]byte, []int) {
 	return file_zitadel_management_proto_rawDescGZIP(), []int{4}
 }
 
-// HealthzResponse is what Healthz answers.
+// HealthzResponse says nothing; that it arrives is the answer.
 type HealthzResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -321,7 +321,7 @@ func (*HealthzResponse) Descriptor() ([]byte, []int) {
 	return file_zitadel_management_proto_rawDescGZIP(), []int{5}
 }
 
-// ResetPasswordComplexityPolicyToDefaultRequest is what ResetPasswordComplexityPolicyToDefault takes.
+// ResetPasswordComplexityPolicyToDefaultRequest asks for nothing more.
 type ResetPasswordComplexityPolicyToDefaultRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -358,10 +358,10 @@ func (*ResetPasswordComplexityPolicyToDefaultRequest) Descriptor() ([]byte, []in
 	return file_zitadel_management_proto_rawDescGZIP(), []int{6}
 }
 
-// ResetPasswordComplexityPolicyToDefaultResponse is what ResetPasswordComplexityPolicyToDefault answers.
+// ResetPasswordComplexityPolicyToDefaultResponse says when it was ended.
 type ResetPasswordComplexityPolicyToDefaultResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// The date, and the organization as resource owner.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -404,18 +404,18 @@ func (x *ResetPasswordComplexityPolicyToDefaultResponse) GetDetails() *v1.Object
 	return nil
 }
 
-// UpdateCustomPasswordComplexityPolicyRequest is what UpdateCustomPasswordComplexityPolicy takes.
+// UpdateCustomPasswordComplexityPolicyRequest is a policy; all of it counts.
 type UpdateCustomPasswordComplexityPolicyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Min length.
+	// How many bytes passwords have at least, 1 to 72.
 	MinLength uint64 `protobuf:"varint,1,opt,name=min_length,json=minLength,proto3" json:"min_length,omitempty"`
-	// Has uppercase.
+	// They must have one of A to Z.
 	HasUppercase bool `protobuf:"varint,2,opt,name=has_uppercase,json=hasUppercase,proto3" json:"has_uppercase,omitempty"`
-	// Has lowercase.
+	// One of a to z.
 	HasLowercase bool `protobuf:"varint,3,opt,name=has_lowercase,json=hasLowercase,proto3" json:"has_lowercase,omitempty"`
-	// Has number.
+	// One of 0 to 9.
 	HasNumber bool `protobuf:"varint,4,opt,name=has_number,json=hasNumber,proto3" json:"has_number,omitempty"`
-	// Has symbol.
+	// Anything else.
 	HasSymbol     bool `protobuf:"varint,5,opt,name=has_symbol,json=hasSymbol,proto3" json:"has_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -486,10 +486,10 @@ func (x *UpdateCustomPasswordComplexityPolicyRequest) GetHasSymbol() bool {
 	return false
 }
 
-// UpdateCustomPasswordComplexityPolicyResponse is what UpdateCustomPasswordComplexityPolicy answers.
+// UpdateCustomPasswordComplexityPolicyResponse says when it was changed.
 type UpdateCustomPasswordComplexityPolicyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// The date, and the organization as resource owner.
 	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -568,13 +568,13 @@ const file_zitadel_management_proto_rawDesc = "" +
 	"\n" +
 	"has_symbol\x18\x05 \x01(\bR\thasSymbol\"c\n" +
 	",UpdateCustomPasswordComplexityPolicyResponse\x123\n" +
-	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails2\xe5\b\n" +
-	"\x11ManagementService\x12~\n" +
-	"\aHealthz\x12%.zitadel.management.v1.HealthzRequest\x1a&.zitadel.management.v1.HealthzResponse\"$\xaa\xed\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/management/v1/healthz\x12\xda\x01\n" +
-	"\x1bGetPasswordComplexityPolicy\x129.zitadel.management.v1.GetPasswordComplexityPolicyRequest\x1a:.zitadel.management.v1.GetPasswordComplexityPolicyResponse\"D\xaa\xed\x18\r\"\vpolicy.read\x82\xd3\xe4\x93\x02-\x12+/management/v1/policies/password/complexity\x12\xf2\x01\n" +
-	"!AddCustomPasswordComplexityPolicy\x12?.zitadel.management.v1.AddCustomPasswordComplexityPolicyRequest\x1a@.zitadel.management.v1.AddCustomPasswordComplexityPolicyResponse\"J\xaa\xed\x18\x10\x18\x01\"\fpolicy.write\x82\xd3\xe4\x93\x020:\x01*\"+/management/v1/policies/password/complexity\x12\xfb\x01\n" +
-	"$UpdateCustomPasswordComplexityPolicy\x12B.zitadel.management.v1.UpdateCustomPasswordComplexityPolicyRequest\x1aC.zitadel.management.v1.UpdateCustomPasswordComplexityPolicyResponse\"J\xaa\xed\x18\x10\x18\x01\"\fpolicy.write\x82\xd3\xe4\x93\x020:\x01*\x1a+/management/v1/policies/password/complexity\x12\xff\x01\n" +
-	"&ResetPasswordComplexityPolicyToDefault\x12D.zitadel.management.v1.ResetPasswordComplexityPolicyToDefaultRequest\x1aE.zitadel.management.v1.ResetPasswordComplexityPolicyToDefaultResponse\"H\xaa\xed\x18\x11\x18\x01\"\rpolicy.delete\x82\xd3\xe4\x93\x02-*+/management/v1/policies/password/complexityB2Z0castellan/gen/zitadel/management/v1;managementv1b\x06proto3"
+	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails2\xf8\b\n" +
+	"\x11ManagementService\x12\x80\x01\n" +
+	"\aHealthz\x12%.zitadel.management.v1.HealthzRequest\x1a&.zitadel.management.v1.HealthzResponse\"&\xaa\xed\x18\x04\x10\x01(\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/management/v1/healthz\x12\xde\x01\n" +
+	"\x1bGetPasswordComplexityPolicy\x129.zitadel.management.v1.GetPasswordComplexityPolicyRequest\x1a:.zitadel.management.v1.GetPasswordComplexityPolicyResponse\"H\xaa\xed\x18\x11\"\vpolicy.readJ\x02\b\x01\x82\xd3\xe4\x93\x02-\x12+/management/v1/policies/password/complexity\x12\xf6\x01\n" +
+	"!AddCustomPasswordComplexityPolicy\x12?.zitadel.management.v1.AddCustomPasswordComplexityPolicyRequest\x1a@.zitadel.management.v1.AddCustomPasswordComplexityPolicyResponse\"N\xaa\xed\x18\x14\x18\x01\"\fpolicy.writeJ\x02\b\x01\x82\xd3\xe4\x93\x020:\x01*\"+/management/v1/policies/password/complexity\x12\xff\x01\n" +
+	"$UpdateCustomPasswordComplexityPolicy\x12B.zitadel.management.v1.UpdateCustomPasswordComplexityPolicyRequest\x1aC.zitadel.management.v1.UpdateCustomPasswordComplexityPolicyResponse\"N\xaa\xed\x18\x14\x18\x01\"\fpolicy.writeJ\x02\b\x01\x82\xd3\xe4\x93\x020:\x01*\x1a+/management/v1/policies/password/complexity\x12\x83\x02\n" +
+	"&ResetPasswordComplexityPolicyToDefault\x12D.zitadel.management.v1.ResetPasswordComplexityPolicyToDefaultRequest\x1aE.zitadel.management.v1.ResetPasswordComplexityPolicyToDefaultResponse\"L\xaa\xed\x18\x15\x18\x01\"\rpolicy.deleteJ\x02\b\x01\x82\xd3\xe4\x93\x02-*+/management/v1/policies/password/complexityB2Z0castellan/gen/zitadel/management/v1;managementv1b\x06proto3"
 
 var (
 	file_zitadel_management_proto_rawDescOnce sync.Once

@@ -32,17 +32,18 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ManagementService is called at the host of an instance, and is about that instance.
+// ManagementService is called at the host of an instance, and is about an organization of it: the one that
+// the header x-zitadel-orgid names, else the caller's own.
 type ManagementServiceClient interface {
-	// Healthz.
+	// Answers while the instance is served.
 	Healthz(ctx context.Context, in *HealthzRequest, opts ...grpc.CallOption) (*HealthzResponse, error)
-	// Get password complexity policy.
+	// Returns what new passwords of users of the organization must contain.
 	GetPasswordComplexityPolicy(ctx context.Context, in *GetPasswordComplexityPolicyRequest, opts ...grpc.CallOption) (*GetPasswordComplexityPolicyResponse, error)
-	// Add custom password complexity policy.
+	// Gives the organization a policy of its own, in place of that of the instance.
 	AddCustomPasswordComplexityPolicy(ctx context.Context, in *AddCustomPasswordComplexityPolicyRequest, opts ...grpc.CallOption) (*AddCustomPasswordComplexityPolicyResponse, error)
-	// Update custom password complexity policy.
+	// Changes the policy that the organization has of its own.
 	UpdateCustomPasswordComplexityPolicy(ctx context.Context, in *UpdateCustomPasswordComplexityPolicyRequest, opts ...grpc.CallOption) (*UpdateCustomPasswordComplexityPolicyResponse, error)
-	// Reset password complexity policy to default.
+	// Ends the policy that the organization has of its own: that of the instance holds again.
 	ResetPasswordComplexityPolicyToDefault(ctx context.Context, in *ResetPasswordComplexityPolicyToDefaultRequest, opts ...grpc.CallOption) (*ResetPasswordComplexityPolicyToDefaultResponse, error)
 }
 
@@ -108,17 +109,18 @@ func (c *managementServiceClient) ResetPasswordComplexityPolicyToDefault(ctx con
 // All implementations must embed UnimplementedManagementServiceServer
 // for forward compatibility.
 //
-// ManagementService is called at the host of an instance, and is about that instance.
+// ManagementService is called at the host of an instance, and is about an organization of it: the one that
+// the header x-zitadel-orgid names, else the caller's own.
 type ManagementServiceServer interface {
-	// Healthz.
+	// Answers while the instance is served.
 	Healthz(context.Context, *HealthzRequest) (*HealthzResponse, error)
-	// Get password complexity policy.
+	// Returns what new passwords of users of the organization must contain.
 	GetPasswordComplexityPolicy(context.Context, *GetPasswordComplexityPolicyRequest) (*GetPasswordComplexityPolicyResponse, error)
-	// Add custom password complexity policy.
+	// Gives the organization a policy of its own, in place of that of the instance.
 	AddCustomPasswordComplexityPolicy(context.Context, *AddCustomPasswordComplexityPolicyRequest) (*AddCustomPasswordComplexityPolicyResponse, error)
-	// Update custom password complexity policy.
+	// Changes the policy that the organization has of its own.
 	UpdateCustomPasswordComplexityPolicy(context.Context, *UpdateCustomPasswordComplexityPolicyRequest) (*UpdateCustomPasswordComplexityPolicyResponse, error)
-	// Reset password complexity policy to default.
+	// Ends the policy that the organization has of its own: that of the instance holds again.
 	ResetPasswordComplexityPolicyToDefault(context.Context, *ResetPasswordComplexityPolicyToDefaultRequest) (*ResetPasswordComplexityPolicyToDefaultResponse, error)
 	mustEmbedUnimplementedManagementServiceServer()
 }

@@ -24,18 +24,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// DomainPolicy is a domain policy.
+// DomainPolicy says what the domains of organizations are used for.
 type DomainPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it came to be and was changed, and who owns it.
 	Details *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
-	// User login must be domain.
+	// The login name of a user ends with the primary domain of its organization.
 	UserLoginMustBeDomain bool `protobuf:"varint,2,opt,name=user_login_must_be_domain,json=userLoginMustBeDomain,proto3" json:"user_login_must_be_domain,omitempty"`
-	// Whether it is default.
+	// It is that of the instance, and not of an organization alone.
 	IsDefault bool `protobuf:"varint,3,opt,name=is_default,json=isDefault,proto3" json:"is_default,omitempty"`
-	// Validate org domains.
+	// An organization has to prove that a domain is its own.
 	ValidateOrgDomains bool `protobuf:"varint,4,opt,name=validate_org_domains,json=validateOrgDomains,proto3" json:"validate_org_domains,omitempty"`
-	// Smtp sender address matches instance domain.
+	// The sender of mail must be at a domain of the instance.
 	SmtpSenderAddressMatchesInstanceDomain bool `protobuf:"varint,5,opt,name=smtp_sender_address_matches_instance_domain,json=smtpSenderAddressMatchesInstanceDomain,proto3" json:"smtp_sender_address_matches_instance_domain,omitempty"`
 	unknownFields                          protoimpl.UnknownFields
 	sizeCache                              protoimpl.SizeCache
@@ -106,22 +106,22 @@ func (x *DomainPolicy) GetSmtpSenderAddressMatchesInstanceDomain() bool {
 	return false
 }
 
-// PasswordComplexityPolicy is a password complexity policy.
+// PasswordComplexityPolicy says what new passwords must contain.
 type PasswordComplexityPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it came to be and was changed, and who owns it.
 	Details *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
-	// Min length.
+	// How many bytes they have at least.
 	MinLength uint64 `protobuf:"varint,2,opt,name=min_length,json=minLength,proto3" json:"min_length,omitempty"`
-	// Has uppercase.
+	// One of A to Z.
 	HasUppercase bool `protobuf:"varint,3,opt,name=has_uppercase,json=hasUppercase,proto3" json:"has_uppercase,omitempty"`
-	// Has lowercase.
+	// One of a to z.
 	HasLowercase bool `protobuf:"varint,4,opt,name=has_lowercase,json=hasLowercase,proto3" json:"has_lowercase,omitempty"`
-	// Has number.
+	// One of 0 to 9.
 	HasNumber bool `protobuf:"varint,5,opt,name=has_number,json=hasNumber,proto3" json:"has_number,omitempty"`
-	// Has symbol.
+	// Anything else.
 	HasSymbol bool `protobuf:"varint,6,opt,name=has_symbol,json=hasSymbol,proto3" json:"has_symbol,omitempty"`
-	// Whether it is default.
+	// It is that of the instance, and not of an organization alone.
 	IsDefault     bool `protobuf:"varint,7,opt,name=is_default,json=isDefault,proto3" json:"is_default,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -25,18 +25,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// OIDCSettings is an oidc settings.
+// OIDCSettings say how long tokens live that are given out from now on.
 type OIDCSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it came to be and was changed, and who owns it.
 	Details *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
-	// Access token lifetime.
+	// Of access tokens.
 	AccessTokenLifetime *durationpb.Duration `protobuf:"bytes,2,opt,name=access_token_lifetime,json=accessTokenLifetime,proto3" json:"access_token_lifetime,omitempty"`
-	// Id token lifetime.
+	// Of ID tokens.
 	IdTokenLifetime *durationpb.Duration `protobuf:"bytes,3,opt,name=id_token_lifetime,json=idTokenLifetime,proto3" json:"id_token_lifetime,omitempty"`
-	// Refresh token idle expiration.
+	// Of refresh tokens that are not used.
 	RefreshTokenIdleExpiration *durationpb.Duration `protobuf:"bytes,4,opt,name=refresh_token_idle_expiration,json=refreshTokenIdleExpiration,proto3" json:"refresh_token_idle_expiration,omitempty"`
-	// Refresh token expiration.
+	// Of refresh tokens, since the first of their family.
 	RefreshTokenExpiration *durationpb.Duration `protobuf:"bytes,5,opt,name=refresh_token_expiration,json=refreshTokenExpiration,proto3" json:"refresh_token_expiration,omitempty"`
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
