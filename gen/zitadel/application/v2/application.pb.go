@@ -27,7 +27,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// APIAuthMethodType is one of the values of api auth method type.
+// APIAuthMethodType is how an API authenticates.
 type APIAuthMethodType int32
 
 const (
@@ -76,7 +76,7 @@ func (APIAuthMethodType) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{0}
 }
 
-// ApplicationKeysSorting is one of the values of application keys sorting.
+// ApplicationKeysSorting is what a list of keys is sorted by.
 type ApplicationKeysSorting int32
 
 const (
@@ -145,7 +145,7 @@ func (ApplicationKeysSorting) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{1}
 }
 
-// ApplicationSorting is one of the values of application sorting.
+// ApplicationSorting is what a list of applications is sorted by.
 type ApplicationSorting int32
 
 const (
@@ -206,7 +206,7 @@ func (ApplicationSorting) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{2}
 }
 
-// ApplicationState is one of the values of application state.
+// ApplicationState is whether an application is of use.
 type ApplicationState int32
 
 const (
@@ -263,7 +263,7 @@ func (ApplicationState) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{3}
 }
 
-// ApplicationType is one of the values of application type.
+// ApplicationType is what an application is.
 type ApplicationType int32
 
 const (
@@ -320,7 +320,7 @@ func (ApplicationType) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{4}
 }
 
-// OIDCApplicationType is one of the values of oidc application type.
+// OIDCApplicationType is where an application runs.
 type OIDCApplicationType int32
 
 const (
@@ -373,7 +373,7 @@ func (OIDCApplicationType) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{5}
 }
 
-// OIDCAuthMethodType is one of the values of oidc auth method type.
+// OIDCAuthMethodType is how an application authenticates.
 type OIDCAuthMethodType int32
 
 const (
@@ -430,7 +430,7 @@ func (OIDCAuthMethodType) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{6}
 }
 
-// OIDCGrantType is one of the values of oidc grant type.
+// OIDCGrantType is a way to get tokens.
 type OIDCGrantType int32
 
 const (
@@ -491,7 +491,7 @@ func (OIDCGrantType) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{7}
 }
 
-// OIDCResponseType is one of the values of oidc response type.
+// OIDCResponseType is what the authorization endpoint answers with.
 type OIDCResponseType int32
 
 const (
@@ -548,7 +548,7 @@ func (OIDCResponseType) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{8}
 }
 
-// OIDCTokenType is one of the values of oidc token type.
+// OIDCTokenType is the form of access tokens.
 type OIDCTokenType int32
 
 const (
@@ -597,7 +597,7 @@ func (OIDCTokenType) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{9}
 }
 
-// OIDCVersion is one of the values of oidc version.
+// OIDCVersion is a version of OpenID Connect.
 type OIDCVersion int32
 
 const (
@@ -642,12 +642,12 @@ func (OIDCVersion) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{10}
 }
 
-// APIConfiguration is an api configuration.
+// APIConfiguration is how an API authenticates.
 type APIConfiguration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id by which the application is known in OAuth.
 	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Auth method type.
+	// How the application authenticates.
 	AuthMethodType APIAuthMethodType `protobuf:"varint,2,opt,name=auth_method_type,json=authMethodType,proto3,enum=zitadel.application.v2.APIAuthMethodType" json:"auth_method_type,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -697,7 +697,7 @@ func (x *APIConfiguration) GetAuthMethodType() APIAuthMethodType {
 	return APIAuthMethodType_API_AUTH_METHOD_TYPE_BASIC
 }
 
-// Application is an application.
+// Application is a program that uses an instance.
 type Application struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the application.
@@ -710,7 +710,7 @@ type Application struct {
 	State ApplicationState `protobuf:"varint,4,opt,name=state,proto3,enum=zitadel.application.v2.ApplicationState" json:"state,omitempty"`
 	// Its name.
 	Name string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
-	// Configuration.
+	// What the application is.
 	//
 	// Types that are valid to be assigned to Configuration:
 	//
@@ -835,17 +835,17 @@ type isApplication_Configuration interface {
 }
 
 type Application_OidcConfiguration struct {
-	// Oidc configuration.
+	// An OIDC client.
 	OidcConfiguration *OIDCConfiguration `protobuf:"bytes,6,opt,name=oidc_configuration,json=oidcConfiguration,proto3,oneof"`
 }
 
 type Application_ApiConfiguration struct {
-	// Api configuration.
+	// An API, which asks about tokens.
 	ApiConfiguration *APIConfiguration `protobuf:"bytes,7,opt,name=api_configuration,json=apiConfiguration,proto3,oneof"`
 }
 
 type Application_SamlConfiguration struct {
-	// Saml configuration.
+	// A SAML 2.0 service provider.
 	SamlConfiguration *SAMLConfiguration `protobuf:"bytes,8,opt,name=saml_configuration,json=samlConfiguration,proto3,oneof"`
 }
 
@@ -855,7 +855,7 @@ func (*Application_ApiConfiguration) isApplication_Configuration() {}
 
 func (*Application_SamlConfiguration) isApplication_Configuration() {}
 
-// ApplicationKey is an application key.
+// ApplicationKey is a key with which an application signs assertions (RFC 7523).
 type ApplicationKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the key.
@@ -1490,7 +1490,7 @@ func (x *EntityIDFilter) GetEntityId() string {
 	return ""
 }
 
-// LoginV1 is a login v1.
+// LoginV1 is the first version of the login pages.
 type LoginV1 struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1527,10 +1527,10 @@ func (*LoginV1) Descriptor() ([]byte, []int) {
 	return file_zitadel_application_v2_application_proto_rawDescGZIP(), []int{11}
 }
 
-// LoginV2 is a login v2.
+// LoginV2 is the second version of the login pages.
 type LoginV2 struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Base uri.
+	// Where the pages are; left out, where those of the instance are.
 	BaseUri       *string `protobuf:"bytes,1,opt,name=base_uri,json=baseUri,proto3,oneof" json:"base_uri,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1573,10 +1573,10 @@ func (x *LoginV2) GetBaseUri() string {
 	return ""
 }
 
-// LoginVersion is a login version.
+// LoginVersion is with which pages people sign in.
 type LoginVersion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Version.
+	// The version.
 	//
 	// Types that are valid to be assigned to Version:
 	//
@@ -1647,12 +1647,12 @@ type isLoginVersion_Version interface {
 }
 
 type LoginVersion_LoginV1 struct {
-	// Login v1.
+	// The first version.
 	LoginV1 *LoginV1 `protobuf:"bytes,1,opt,name=login_v1,json=loginV1,proto3,oneof"`
 }
 
 type LoginVersion_LoginV2 struct {
-	// Login v2.
+	// The second version.
 	LoginV2 *LoginV2 `protobuf:"bytes,2,opt,name=login_v2,json=loginV2,proto3,oneof"`
 }
 
@@ -1660,7 +1660,7 @@ func (*LoginVersion_LoginV1) isLoginVersion_Version() {}
 
 func (*LoginVersion_LoginV2) isLoginVersion_Version() {}
 
-// OIDCConfiguration is an oidc configuration.
+// OIDCConfiguration is how an application signs people in and gets tokens.
 type OIDCConfiguration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the answer of a sign-in may be sent.
@@ -1669,41 +1669,41 @@ type OIDCConfiguration struct {
 	ResponseTypes []OIDCResponseType `protobuf:"varint,2,rep,packed,name=response_types,json=responseTypes,proto3,enum=zitadel.application.v2.OIDCResponseType" json:"response_types,omitempty"`
 	// The grants the application may use.
 	GrantTypes []OIDCGrantType `protobuf:"varint,3,rep,packed,name=grant_types,json=grantTypes,proto3,enum=zitadel.application.v2.OIDCGrantType" json:"grant_types,omitempty"`
-	// Application type.
+	// Where the application runs.
 	ApplicationType OIDCApplicationType `protobuf:"varint,4,opt,name=application_type,json=applicationType,proto3,enum=zitadel.application.v2.OIDCApplicationType" json:"application_type,omitempty"`
 	// Id by which the application is known in OAuth.
 	ClientId string `protobuf:"bytes,5,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// Auth method type.
+	// How the application authenticates.
 	AuthMethodType OIDCAuthMethodType `protobuf:"varint,6,opt,name=auth_method_type,json=authMethodType,proto3,enum=zitadel.application.v2.OIDCAuthMethodType" json:"auth_method_type,omitempty"`
 	// Where the browser may be sent after signing out.
 	PostLogoutRedirectUris []string `protobuf:"bytes,7,rep,name=post_logout_redirect_uris,json=postLogoutRedirectUris,proto3" json:"post_logout_redirect_uris,omitempty"`
-	// Version.
+	// The version of OpenID Connect.
 	Version OIDCVersion `protobuf:"varint,8,opt,name=version,proto3,enum=zitadel.application.v2.OIDCVersion" json:"version,omitempty"`
-	// Non compliant.
+	// The configuration differs from what the specifications advise.
 	NonCompliant bool `protobuf:"varint,9,opt,name=non_compliant,json=nonCompliant,proto3" json:"non_compliant,omitempty"`
-	// Compliance problems.
+	// In what it differs.
 	ComplianceProblems []*OIDCLocalizedMessage `protobuf:"bytes,10,rep,name=compliance_problems,json=complianceProblems,proto3" json:"compliance_problems,omitempty"`
-	// Development mode.
+	// Redirect URIs may do without TLS, and hold wildcards.
 	DevelopmentMode bool `protobuf:"varint,11,opt,name=development_mode,json=developmentMode,proto3" json:"development_mode,omitempty"`
 	// The form of its access tokens.
 	AccessTokenType OIDCTokenType `protobuf:"varint,12,opt,name=access_token_type,json=accessTokenType,proto3,enum=zitadel.application.v2.OIDCTokenType" json:"access_token_type,omitempty"`
-	// Access token role assertion.
+	// The roles of the user are in access tokens, whatever scopes ask for.
 	AccessTokenRoleAssertion bool `protobuf:"varint,13,opt,name=access_token_role_assertion,json=accessTokenRoleAssertion,proto3" json:"access_token_role_assertion,omitempty"`
-	// Id token role assertion.
+	// The roles of the user are in id tokens, whatever scopes ask for.
 	IdTokenRoleAssertion bool `protobuf:"varint,14,opt,name=id_token_role_assertion,json=idTokenRoleAssertion,proto3" json:"id_token_role_assertion,omitempty"`
-	// Id token userinfo assertion.
+	// What userinfo answers is in id tokens.
 	IdTokenUserinfoAssertion bool `protobuf:"varint,15,opt,name=id_token_userinfo_assertion,json=idTokenUserinfoAssertion,proto3" json:"id_token_userinfo_assertion,omitempty"`
-	// Clock skew.
+	// By how much clocks may differ.
 	ClockSkew *durationpb.Duration `protobuf:"bytes,16,opt,name=clock_skew,json=clockSkew,proto3" json:"clock_skew,omitempty"`
-	// Additional origins.
+	// Origins from which browsers may call the API, beside those of the redirect URIs.
 	AdditionalOrigins []string `protobuf:"bytes,17,rep,name=additional_origins,json=additionalOrigins,proto3" json:"additional_origins,omitempty"`
-	// Allowed origins.
+	// All origins from which browsers may call the API.
 	AllowedOrigins []string `protobuf:"bytes,18,rep,name=allowed_origins,json=allowedOrigins,proto3" json:"allowed_origins,omitempty"`
-	// Skip native app success page.
+	// Native applications are returned to at once after a sign-in.
 	SkipNativeAppSuccessPage bool `protobuf:"varint,19,opt,name=skip_native_app_success_page,json=skipNativeAppSuccessPage,proto3" json:"skip_native_app_success_page,omitempty"`
-	// Back channel logout uri.
+	// The URL that is told when a session ends.
 	BackChannelLogoutUri string `protobuf:"bytes,20,opt,name=back_channel_logout_uri,json=backChannelLogoutUri,proto3" json:"back_channel_logout_uri,omitempty"`
-	// Login version.
+	// With which pages people sign in; absent: those of the instance.
 	LoginVersion  *LoginVersion `protobuf:"bytes,21,opt,name=login_version,json=loginVersion,proto3" json:"login_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1886,12 +1886,12 @@ func (x *OIDCConfiguration) GetLoginVersion() *LoginVersion {
 	return nil
 }
 
-// OIDCLocalizedMessage is an oidc localized message.
+// OIDCLocalizedMessage is a text for people, and the key it is known by.
 type OIDCLocalizedMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// Localized message.
+	// The text.
 	LocalizedMessage string `protobuf:"bytes,2,opt,name=localized_message,json=localizedMessage,proto3" json:"localized_message,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1987,14 +1987,14 @@ func (x *ProjectIDFilter) GetProjectId() string {
 	return ""
 }
 
-// SAMLConfiguration is a saml configuration.
+// SAMLConfiguration is how an application takes part in SAML 2.0.
 type SAMLConfiguration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Metadata xml.
+	// The document that describes the service provider.
 	MetadataXml []byte `protobuf:"bytes,1,opt,name=metadata_xml,json=metadataXml,proto3" json:"metadata_xml,omitempty"`
-	// Metadata url.
+	// The URL where that document is.
 	MetadataUrl string `protobuf:"bytes,2,opt,name=metadata_url,json=metadataUrl,proto3" json:"metadata_url,omitempty"`
-	// Login version.
+	// With which pages people sign in; absent: those of the instance.
 	LoginVersion  *LoginVersion `protobuf:"bytes,3,opt,name=login_version,json=loginVersion,proto3" json:"login_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -9,6 +9,7 @@
 package applicationv2
 
 import (
+	_ "castellan/gen/castellan/options/v1"
 	v2 "castellan/gen/zitadel/filter/v2"
 	_ "github.com/envoyproxy/protoc-gen-validate/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -30,7 +31,7 @@ const (
 // CreateAPIApplicationRequest is what CreateAPIApplication takes.
 type CreateAPIApplicationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Auth method type.
+	// How the application authenticates.
 	AuthMethodType APIAuthMethodType `protobuf:"varint,1,opt,name=auth_method_type,json=authMethodType,proto3,enum=zitadel.application.v2.APIAuthMethodType" json:"auth_method_type,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -199,7 +200,7 @@ type CreateApplicationKeyResponse struct {
 	KeyId string `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
 	// When it came to be.
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
-	// Key details.
+	// The key as a JSON file, with the members type, keyId, key, appId and clientId; key is the private half in PEM.
 	KeyDetails    []byte `protobuf:"bytes,3,opt,name=key_details,json=keyDetails,proto3" json:"key_details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -261,11 +262,11 @@ type CreateApplicationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the application.
+	// Id of the application; left out, it is made. It must be one that was never used.
 	ApplicationId string `protobuf:"bytes,2,opt,name=application_id,json=applicationId,proto3" json:"application_id,omitempty"`
 	// Its name.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// Application type.
+	// What the application is.
 	//
 	// Types that are valid to be assigned to ApplicationType:
 	//
@@ -367,17 +368,17 @@ type isCreateApplicationRequest_ApplicationType interface {
 }
 
 type CreateApplicationRequest_OidcConfiguration struct {
-	// Oidc configuration.
+	// An OIDC client.
 	OidcConfiguration *CreateOIDCApplicationRequest `protobuf:"bytes,4,opt,name=oidc_configuration,json=oidcConfiguration,proto3,oneof"`
 }
 
 type CreateApplicationRequest_SamlConfiguration struct {
-	// Saml configuration.
+	// A SAML 2.0 service provider.
 	SamlConfiguration *CreateSAMLApplicationRequest `protobuf:"bytes,5,opt,name=saml_configuration,json=samlConfiguration,proto3,oneof"`
 }
 
 type CreateApplicationRequest_ApiConfiguration struct {
-	// Api configuration.
+	// An API, which asks about tokens.
 	ApiConfiguration *CreateAPIApplicationRequest `protobuf:"bytes,6,opt,name=api_configuration,json=apiConfiguration,proto3,oneof"`
 }
 
@@ -394,7 +395,7 @@ type CreateApplicationResponse struct {
 	ApplicationId string `protobuf:"bytes,1,opt,name=application_id,json=applicationId,proto3" json:"application_id,omitempty"`
 	// When it came to be.
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
-	// Application type.
+	// What was made for the application.
 	//
 	// Types that are valid to be assigned to ApplicationType:
 	//
@@ -489,17 +490,17 @@ type isCreateApplicationResponse_ApplicationType interface {
 }
 
 type CreateApplicationResponse_OidcConfiguration struct {
-	// Oidc configuration.
+	// An OIDC client.
 	OidcConfiguration *CreateOIDCApplicationResponse `protobuf:"bytes,3,opt,name=oidc_configuration,json=oidcConfiguration,proto3,oneof"`
 }
 
 type CreateApplicationResponse_SamlConfiguration struct {
-	// Saml configuration.
+	// A SAML 2.0 service provider.
 	SamlConfiguration *CreateSAMLApplicationResponse `protobuf:"bytes,4,opt,name=saml_configuration,json=samlConfiguration,proto3,oneof"`
 }
 
 type CreateApplicationResponse_ApiConfiguration struct {
-	// Api configuration.
+	// An API, which asks about tokens.
 	ApiConfiguration *CreateAPIApplicationResponse `protobuf:"bytes,5,opt,name=api_configuration,json=apiConfiguration,proto3,oneof"`
 }
 
@@ -518,33 +519,33 @@ type CreateOIDCApplicationRequest struct {
 	ResponseTypes []OIDCResponseType `protobuf:"varint,2,rep,packed,name=response_types,json=responseTypes,proto3,enum=zitadel.application.v2.OIDCResponseType" json:"response_types,omitempty"`
 	// The grants the application may use.
 	GrantTypes []OIDCGrantType `protobuf:"varint,3,rep,packed,name=grant_types,json=grantTypes,proto3,enum=zitadel.application.v2.OIDCGrantType" json:"grant_types,omitempty"`
-	// Application type.
+	// Where the application runs.
 	ApplicationType OIDCApplicationType `protobuf:"varint,4,opt,name=application_type,json=applicationType,proto3,enum=zitadel.application.v2.OIDCApplicationType" json:"application_type,omitempty"`
-	// Auth method type.
+	// How the application authenticates.
 	AuthMethodType OIDCAuthMethodType `protobuf:"varint,5,opt,name=auth_method_type,json=authMethodType,proto3,enum=zitadel.application.v2.OIDCAuthMethodType" json:"auth_method_type,omitempty"`
 	// Where the browser may be sent after signing out.
 	PostLogoutRedirectUris []string `protobuf:"bytes,6,rep,name=post_logout_redirect_uris,json=postLogoutRedirectUris,proto3" json:"post_logout_redirect_uris,omitempty"`
-	// Version.
+	// The version of OpenID Connect.
 	Version OIDCVersion `protobuf:"varint,7,opt,name=version,proto3,enum=zitadel.application.v2.OIDCVersion" json:"version,omitempty"`
-	// Development mode.
+	// Redirect URIs may do without TLS, and hold wildcards.
 	DevelopmentMode bool `protobuf:"varint,8,opt,name=development_mode,json=developmentMode,proto3" json:"development_mode,omitempty"`
 	// The form of its access tokens.
 	AccessTokenType OIDCTokenType `protobuf:"varint,9,opt,name=access_token_type,json=accessTokenType,proto3,enum=zitadel.application.v2.OIDCTokenType" json:"access_token_type,omitempty"`
-	// Access token role assertion.
+	// The roles of the user are in access tokens, whatever scopes ask for.
 	AccessTokenRoleAssertion bool `protobuf:"varint,10,opt,name=access_token_role_assertion,json=accessTokenRoleAssertion,proto3" json:"access_token_role_assertion,omitempty"`
-	// Id token role assertion.
+	// The roles of the user are in id tokens, whatever scopes ask for.
 	IdTokenRoleAssertion bool `protobuf:"varint,11,opt,name=id_token_role_assertion,json=idTokenRoleAssertion,proto3" json:"id_token_role_assertion,omitempty"`
-	// Id token userinfo assertion.
+	// What userinfo answers is in id tokens.
 	IdTokenUserinfoAssertion bool `protobuf:"varint,12,opt,name=id_token_userinfo_assertion,json=idTokenUserinfoAssertion,proto3" json:"id_token_userinfo_assertion,omitempty"`
-	// Clock skew.
+	// By how much clocks may differ: tokens are valid so much longer, and from so much earlier.
 	ClockSkew *durationpb.Duration `protobuf:"bytes,13,opt,name=clock_skew,json=clockSkew,proto3" json:"clock_skew,omitempty"`
-	// Additional origins.
+	// Origins from which browsers may call the API, beside those of the redirect URIs.
 	AdditionalOrigins []string `protobuf:"bytes,14,rep,name=additional_origins,json=additionalOrigins,proto3" json:"additional_origins,omitempty"`
-	// Skip native app success page.
+	// Native applications are returned to at once after a sign-in.
 	SkipNativeAppSuccessPage bool `protobuf:"varint,15,opt,name=skip_native_app_success_page,json=skipNativeAppSuccessPage,proto3" json:"skip_native_app_success_page,omitempty"`
-	// Back channel logout uri.
+	// The URL that is told when a session ends (OpenID Connect Back-Channel Logout 1.0).
 	BackChannelLogoutUri string `protobuf:"bytes,16,opt,name=back_channel_logout_uri,json=backChannelLogoutUri,proto3" json:"back_channel_logout_uri,omitempty"`
-	// Login version.
+	// With which pages people sign in; left out, those of the instance.
 	LoginVersion  *LoginVersion `protobuf:"bytes,17,opt,name=login_version,json=loginVersion,proto3" json:"login_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -706,9 +707,9 @@ type CreateOIDCApplicationResponse struct {
 	ClientId string `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// The secret, shown this once.
 	ClientSecret string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	// Non compliant.
+	// The configuration differs from what the specifications advise.
 	NonCompliant bool `protobuf:"varint,3,opt,name=non_compliant,json=nonCompliant,proto3" json:"non_compliant,omitempty"`
-	// Compliance problems.
+	// In what it differs.
 	ComplianceProblems []*OIDCLocalizedMessage `protobuf:"bytes,4,rep,name=compliance_problems,json=complianceProblems,proto3" json:"compliance_problems,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -775,14 +776,14 @@ func (x *CreateOIDCApplicationResponse) GetComplianceProblems() []*OIDCLocalized
 // CreateSAMLApplicationRequest is what CreateSAMLApplication takes.
 type CreateSAMLApplicationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Keys and values of the caller.
+	// What describes the service provider.
 	//
 	// Types that are valid to be assigned to Metadata:
 	//
 	//	*CreateSAMLApplicationRequest_MetadataXml
 	//	*CreateSAMLApplicationRequest_MetadataUrl
 	Metadata isCreateSAMLApplicationRequest_Metadata `protobuf_oneof:"metadata"`
-	// Login version.
+	// With which pages people sign in; left out, those of the instance.
 	LoginVersion  *LoginVersion `protobuf:"bytes,3,opt,name=login_version,json=loginVersion,proto3" json:"login_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -855,12 +856,12 @@ type isCreateSAMLApplicationRequest_Metadata interface {
 }
 
 type CreateSAMLApplicationRequest_MetadataXml struct {
-	// Metadata xml.
+	// The document itself: one EntityDescriptor without a document type, in UTF-8.
 	MetadataXml []byte `protobuf:"bytes,1,opt,name=metadata_xml,json=metadataXml,proto3,oneof"`
 }
 
 type CreateSAMLApplicationRequest_MetadataUrl struct {
-	// Metadata url.
+	// An http or https URL where the document is.
 	MetadataUrl string `protobuf:"bytes,2,opt,name=metadata_url,json=metadataUrl,proto3,oneof"`
 }
 
@@ -963,7 +964,7 @@ func (x *DeactivateApplicationRequest) GetProjectId() string {
 // DeactivateApplicationResponse is what DeactivateApplication answers.
 type DeactivateApplicationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Deactivation date.
+	// When it was deactivated.
 	DeactivationDate *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=deactivation_date,json=deactivationDate,proto3" json:"deactivation_date,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1486,7 +1487,7 @@ func (x *GetApplicationRequest) GetApplicationId() string {
 // GetApplicationResponse is what GetApplication answers.
 type GetApplicationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Application.
+	// The application.
 	Application   *Application `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1825,7 +1826,7 @@ func (x *ReactivateApplicationRequest) GetProjectId() string {
 // ReactivateApplicationResponse is what ReactivateApplication answers.
 type ReactivateApplicationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Reactivation date.
+	// When it was reactivated.
 	ReactivationDate *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=reactivation_date,json=reactivationDate,proto3" json:"reactivation_date,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1871,7 +1872,7 @@ func (x *ReactivateApplicationResponse) GetReactivationDate() *timestamppb.Times
 // UpdateAPIApplicationConfigurationRequest is what UpdateAPIApplicationConfiguration takes.
 type UpdateAPIApplicationConfigurationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Auth method type.
+	// How the application authenticates.
 	AuthMethodType APIAuthMethodType `protobuf:"varint,1,opt,name=auth_method_type,json=authMethodType,proto3,enum=zitadel.application.v2.APIAuthMethodType" json:"auth_method_type,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1921,9 +1922,9 @@ type UpdateApplicationRequest struct {
 	ApplicationId string `protobuf:"bytes,1,opt,name=application_id,json=applicationId,proto3" json:"application_id,omitempty"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Its name.
+	// Its new name; empty: the one it has.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// Application type.
+	// What is changed; it must be what the application is.
 	//
 	// Types that are valid to be assigned to ApplicationType:
 	//
@@ -2025,17 +2026,17 @@ type isUpdateApplicationRequest_ApplicationType interface {
 }
 
 type UpdateApplicationRequest_SamlConfiguration struct {
-	// Saml configuration.
+	// A SAML 2.0 service provider.
 	SamlConfiguration *UpdateSAMLApplicationConfigurationRequest `protobuf:"bytes,4,opt,name=saml_configuration,json=samlConfiguration,proto3,oneof"`
 }
 
 type UpdateApplicationRequest_OidcConfiguration struct {
-	// Oidc configuration.
+	// An OIDC client.
 	OidcConfiguration *UpdateOIDCApplicationConfigurationRequest `protobuf:"bytes,5,opt,name=oidc_configuration,json=oidcConfiguration,proto3,oneof"`
 }
 
 type UpdateApplicationRequest_ApiConfiguration struct {
-	// Api configuration.
+	// An API, which asks about tokens.
 	ApiConfiguration *UpdateAPIApplicationConfigurationRequest `protobuf:"bytes,6,opt,name=api_configuration,json=apiConfiguration,proto3,oneof"`
 }
 
@@ -2100,33 +2101,33 @@ type UpdateOIDCApplicationConfigurationRequest struct {
 	ResponseTypes []OIDCResponseType `protobuf:"varint,2,rep,packed,name=response_types,json=responseTypes,proto3,enum=zitadel.application.v2.OIDCResponseType" json:"response_types,omitempty"`
 	// The grants the application may use.
 	GrantTypes []OIDCGrantType `protobuf:"varint,3,rep,packed,name=grant_types,json=grantTypes,proto3,enum=zitadel.application.v2.OIDCGrantType" json:"grant_types,omitempty"`
-	// Application type.
+	// Where the application runs.
 	ApplicationType *OIDCApplicationType `protobuf:"varint,4,opt,name=application_type,json=applicationType,proto3,enum=zitadel.application.v2.OIDCApplicationType,oneof" json:"application_type,omitempty"`
-	// Auth method type.
+	// How the application authenticates.
 	AuthMethodType *OIDCAuthMethodType `protobuf:"varint,5,opt,name=auth_method_type,json=authMethodType,proto3,enum=zitadel.application.v2.OIDCAuthMethodType,oneof" json:"auth_method_type,omitempty"`
 	// Where the browser may be sent after signing out.
 	PostLogoutRedirectUris []string `protobuf:"bytes,6,rep,name=post_logout_redirect_uris,json=postLogoutRedirectUris,proto3" json:"post_logout_redirect_uris,omitempty"`
-	// Version.
+	// The version of OpenID Connect.
 	Version *OIDCVersion `protobuf:"varint,7,opt,name=version,proto3,enum=zitadel.application.v2.OIDCVersion,oneof" json:"version,omitempty"`
-	// Development mode.
+	// Redirect URIs may do without TLS, and hold wildcards.
 	DevelopmentMode *bool `protobuf:"varint,8,opt,name=development_mode,json=developmentMode,proto3,oneof" json:"development_mode,omitempty"`
 	// The form of its access tokens.
 	AccessTokenType *OIDCTokenType `protobuf:"varint,9,opt,name=access_token_type,json=accessTokenType,proto3,enum=zitadel.application.v2.OIDCTokenType,oneof" json:"access_token_type,omitempty"`
-	// Access token role assertion.
+	// The roles of the user are in access tokens, whatever scopes ask for.
 	AccessTokenRoleAssertion *bool `protobuf:"varint,10,opt,name=access_token_role_assertion,json=accessTokenRoleAssertion,proto3,oneof" json:"access_token_role_assertion,omitempty"`
-	// Id token role assertion.
+	// The roles of the user are in id tokens, whatever scopes ask for.
 	IdTokenRoleAssertion *bool `protobuf:"varint,11,opt,name=id_token_role_assertion,json=idTokenRoleAssertion,proto3,oneof" json:"id_token_role_assertion,omitempty"`
-	// Id token userinfo assertion.
+	// What userinfo answers is in id tokens.
 	IdTokenUserinfoAssertion *bool `protobuf:"varint,12,opt,name=id_token_userinfo_assertion,json=idTokenUserinfoAssertion,proto3,oneof" json:"id_token_userinfo_assertion,omitempty"`
-	// Clock skew.
+	// By how much clocks may differ: tokens are valid so much longer, and from so much earlier.
 	ClockSkew *durationpb.Duration `protobuf:"bytes,13,opt,name=clock_skew,json=clockSkew,proto3,oneof" json:"clock_skew,omitempty"`
-	// Additional origins.
+	// Origins from which browsers may call the API, beside those of the redirect URIs.
 	AdditionalOrigins []string `protobuf:"bytes,14,rep,name=additional_origins,json=additionalOrigins,proto3" json:"additional_origins,omitempty"`
-	// Skip native app success page.
+	// Native applications are returned to at once after a sign-in.
 	SkipNativeAppSuccessPage *bool `protobuf:"varint,15,opt,name=skip_native_app_success_page,json=skipNativeAppSuccessPage,proto3,oneof" json:"skip_native_app_success_page,omitempty"`
-	// Back channel logout uri.
+	// The URL that is told when a session ends (OpenID Connect Back-Channel Logout 1.0).
 	BackChannelLogoutUri *string `protobuf:"bytes,16,opt,name=back_channel_logout_uri,json=backChannelLogoutUri,proto3,oneof" json:"back_channel_logout_uri,omitempty"`
-	// Login version.
+	// With which pages people sign in; left out, those of the instance.
 	LoginVersion  *LoginVersion `protobuf:"bytes,17,opt,name=login_version,json=loginVersion,proto3,oneof" json:"login_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2284,14 +2285,14 @@ func (x *UpdateOIDCApplicationConfigurationRequest) GetLoginVersion() *LoginVers
 // UpdateSAMLApplicationConfigurationRequest is what UpdateSAMLApplicationConfiguration takes.
 type UpdateSAMLApplicationConfigurationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Keys and values of the caller.
+	// What describes the service provider.
 	//
 	// Types that are valid to be assigned to Metadata:
 	//
 	//	*UpdateSAMLApplicationConfigurationRequest_MetadataXml
 	//	*UpdateSAMLApplicationConfigurationRequest_MetadataUrl
 	Metadata isUpdateSAMLApplicationConfigurationRequest_Metadata `protobuf_oneof:"metadata"`
-	// Login version.
+	// With which pages people sign in; left out, those of the instance.
 	LoginVersion  *LoginVersion `protobuf:"bytes,3,opt,name=login_version,json=loginVersion,proto3,oneof" json:"login_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2364,12 +2365,12 @@ type isUpdateSAMLApplicationConfigurationRequest_Metadata interface {
 }
 
 type UpdateSAMLApplicationConfigurationRequest_MetadataXml struct {
-	// Metadata xml.
+	// The document itself: one EntityDescriptor without a document type, in UTF-8.
 	MetadataXml []byte `protobuf:"bytes,1,opt,name=metadata_xml,json=metadataXml,proto3,oneof"`
 }
 
 type UpdateSAMLApplicationConfigurationRequest_MetadataUrl struct {
-	// Metadata url.
+	// An http or https URL where the document is.
 	MetadataUrl string `protobuf:"bytes,2,opt,name=metadata_url,json=metadataUrl,proto3,oneof"`
 }
 
@@ -2383,7 +2384,7 @@ var File_zitadel_application_v2_application_service_proto protoreflect.FileDescr
 
 const file_zitadel_application_v2_application_service_proto_rawDesc = "" +
 	"\n" +
-	"0zitadel/application/v2/application_service.proto\x12\x16zitadel.application.v2\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\x1a(zitadel/application/v2/application.proto\x1a\x1ezitadel/filter/v2/filter.proto\"|\n" +
+	"0zitadel/application/v2/application_service.proto\x12\x16zitadel.application.v2\x1a\"castellan/options/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\x1a(zitadel/application/v2/application.proto\x1a\x1ezitadel/filter/v2/filter.proto\"|\n" +
 	"\x1bCreateAPIApplicationRequest\x12]\n" +
 	"\x10auth_method_type\x18\x01 \x01(\x0e2).zitadel.application.v2.APIAuthMethodTypeB\b\xfaB\x05\x82\x01\x02\x10\x01R\x0eauthMethodType\"`\n" +
 	"\x1cCreateAPIApplicationResponse\x12\x1b\n" +
@@ -2586,20 +2587,24 @@ const file_zitadel_application_v2_application_service_proto_rawDesc = "" +
 	"\rlogin_version\x18\x03 \x01(\v2$.zitadel.application.v2.LoginVersionH\x01R\floginVersion\x88\x01\x01B\n" +
 	"\n" +
 	"\bmetadataB\x10\n" +
-	"\x0e_login_version2\xfe\v\n" +
-	"\x12ApplicationService\x12x\n" +
-	"\x11CreateApplication\x120.zitadel.application.v2.CreateApplicationRequest\x1a1.zitadel.application.v2.CreateApplicationResponse\x12x\n" +
-	"\x11UpdateApplication\x120.zitadel.application.v2.UpdateApplicationRequest\x1a1.zitadel.application.v2.UpdateApplicationResponse\x12o\n" +
-	"\x0eGetApplication\x12-.zitadel.application.v2.GetApplicationRequest\x1a..zitadel.application.v2.GetApplicationResponse\x12x\n" +
-	"\x11DeleteApplication\x120.zitadel.application.v2.DeleteApplicationRequest\x1a1.zitadel.application.v2.DeleteApplicationResponse\x12\x84\x01\n" +
-	"\x15DeactivateApplication\x124.zitadel.application.v2.DeactivateApplicationRequest\x1a5.zitadel.application.v2.DeactivateApplicationResponse\x12\x84\x01\n" +
-	"\x15ReactivateApplication\x124.zitadel.application.v2.ReactivateApplicationRequest\x1a5.zitadel.application.v2.ReactivateApplicationResponse\x12\x81\x01\n" +
-	"\x14GenerateClientSecret\x123.zitadel.application.v2.GenerateClientSecretRequest\x1a4.zitadel.application.v2.GenerateClientSecretResponse\x12u\n" +
-	"\x10ListApplications\x12/.zitadel.application.v2.ListApplicationsRequest\x1a0.zitadel.application.v2.ListApplicationsResponse\x12\x81\x01\n" +
-	"\x14CreateApplicationKey\x123.zitadel.application.v2.CreateApplicationKeyRequest\x1a4.zitadel.application.v2.CreateApplicationKeyResponse\x12\x81\x01\n" +
-	"\x14DeleteApplicationKey\x123.zitadel.application.v2.DeleteApplicationKeyRequest\x1a4.zitadel.application.v2.DeleteApplicationKeyResponse\x12x\n" +
-	"\x11GetApplicationKey\x120.zitadel.application.v2.GetApplicationKeyRequest\x1a1.zitadel.application.v2.GetApplicationKeyResponse\x12~\n" +
-	"\x13ListApplicationKeys\x122.zitadel.application.v2.ListApplicationKeysRequest\x1a3.zitadel.application.v2.ListApplicationKeysResponseB4Z2castellan/gen/zitadel/application/v2;applicationv2b\x06proto3"
+	"\x0e_login_version2\x82\x10\n" +
+	"\x12ApplicationService\x12\xa3\x01\n" +
+	"\x11CreateApplication\x120.zitadel.application.v2.CreateApplicationRequest\x1a1.zitadel.application.v2.CreateApplicationResponse\")\xaa\xed\x18%\x18\x01\"\x11project.app.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\xa7\x01\n" +
+	"\x11UpdateApplication\x120.zitadel.application.v2.UpdateApplicationRequest\x1a1.zitadel.application.v2.UpdateApplicationResponse\"-\xaa\xed\x18)\x18\x01\"\x11project.app.writeJ\x12\b\a\x12\x0eapplication_id\x12\x9b\x01\n" +
+	"\x0eGetApplication\x12-.zitadel.application.v2.GetApplicationRequest\x1a..zitadel.application.v2.GetApplicationResponse\"*\xaa\xed\x18&\"\x10project.app.readJ\x12\b\a\x12\x0eapplication_id\x12\xa8\x01\n" +
+	"\x11DeleteApplication\x120.zitadel.application.v2.DeleteApplicationRequest\x1a1.zitadel.application.v2.DeleteApplicationResponse\".\xaa\xed\x18*\x18\x01\"\x12project.app.deleteJ\x12\b\a\x12\x0eapplication_id\x12\xb3\x01\n" +
+	"\x15DeactivateApplication\x124.zitadel.application.v2.DeactivateApplicationRequest\x1a5.zitadel.application.v2.DeactivateApplicationResponse\"-\xaa\xed\x18)\x18\x01\"\x11project.app.writeJ\x12\b\a\x12\x0eapplication_id\x12\xb3\x01\n" +
+	"\x15ReactivateApplication\x124.zitadel.application.v2.ReactivateApplicationRequest\x1a5.zitadel.application.v2.ReactivateApplicationResponse\"-\xaa\xed\x18)\x18\x01\"\x11project.app.writeJ\x12\b\a\x12\x0eapplication_id\x12\xb0\x01\n" +
+	"\x14GenerateClientSecret\x123.zitadel.application.v2.GenerateClientSecretRequest\x1a4.zitadel.application.v2.GenerateClientSecretResponse\"-\xaa\xed\x18)\x18\x01\"\x11project.app.writeJ\x12\b\a\x12\x0eapplication_id\x12\x91\x01\n" +
+	"\x10ListApplications\x12/.zitadel.application.v2.ListApplicationsRequest\x1a0.zitadel.application.v2.ListApplicationsResponse\"\x1a\xaa\xed\x18\x16\"\x10project.app.readJ\x02\b\n" +
+	"\x12\xb0\x01\n" +
+	"\x14CreateApplicationKey\x123.zitadel.application.v2.CreateApplicationKeyRequest\x1a4.zitadel.application.v2.CreateApplicationKeyResponse\"-\xaa\xed\x18)\x18\x01\"\x11project.app.writeJ\x12\b\a\x12\x0eapplication_id\x12\xb0\x01\n" +
+	"\x14DeleteApplicationKey\x123.zitadel.application.v2.DeleteApplicationKeyRequest\x1a4.zitadel.application.v2.DeleteApplicationKeyResponse\"-\xaa\xed\x18)\x18\x01\"\x11project.app.writeJ\x12\b\a\x12\x0eapplication_id\x12\x9c\x01\n" +
+	"\x11GetApplicationKey\x120.zitadel.application.v2.GetApplicationKeyRequest\x1a1.zitadel.application.v2.GetApplicationKeyResponse\"\"\xaa\xed\x18\x1e\"\x10project.app.readJ\n" +
+	"\b\b\x12\x06key_id\x12\x9a\x01\n" +
+	"\x13ListApplicationKeys\x122.zitadel.application.v2.ListApplicationKeysRequest\x1a3.zitadel.application.v2.ListApplicationKeysResponse\"\x1a\xaa\xed\x18\x16\"\x10project.app.readJ\x02\b\n" +
+	"B4Z2castellan/gen/zitadel/application/v2;applicationv2b\x06proto3"
 
 var (
 	file_zitadel_application_v2_application_service_proto_rawDescOnce sync.Once

@@ -39,31 +39,38 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ApplicationService is called at the host of an instance, and is about that instance.
+// ApplicationService looks after the programs that use an instance: OIDC clients, APIs and SAML service
+// providers, and the keys with which some of them authenticate. It is called at the host of an instance, and is
+// about that instance.
 type ApplicationServiceClient interface {
-	// Create application.
+	// CreateApplication makes an application of a project. The answer has its client id, and its secret where it
+	// authenticates with one: it is shown this once. A configuration that works, and that the specifications advise
+	// against, is allowed; the answer says what is wrong with it.
 	CreateApplication(ctx context.Context, in *CreateApplicationRequest, opts ...grpc.CallOption) (*CreateApplicationResponse, error)
-	// Update application.
+	// UpdateApplication changes the name of an application, its configuration, or both. What is left out, or is an
+	// empty list, stays as it is.
 	UpdateApplication(ctx context.Context, in *UpdateApplicationRequest, opts ...grpc.CallOption) (*UpdateApplicationResponse, error)
-	// Get application.
+	// GetApplication shows an application.
 	GetApplication(ctx context.Context, in *GetApplicationRequest, opts ...grpc.CallOption) (*GetApplicationResponse, error)
-	// Delete application.
+	// DeleteApplication removes an application and its keys. Tokens it has are of no use from then on.
 	DeleteApplication(ctx context.Context, in *DeleteApplicationRequest, opts ...grpc.CallOption) (*DeleteApplicationResponse, error)
-	// Deactivate application.
+	// DeactivateApplication makes an active application of no use until it is reactivated.
 	DeactivateApplication(ctx context.Context, in *DeactivateApplicationRequest, opts ...grpc.CallOption) (*DeactivateApplicationResponse, error)
-	// Reactivate application.
+	// ReactivateApplication makes an inactive application of use again.
 	ReactivateApplication(ctx context.Context, in *ReactivateApplicationRequest, opts ...grpc.CallOption) (*ReactivateApplicationResponse, error)
-	// Generate client secret.
+	// GenerateClientSecret gives an OIDC or API application another secret, which is shown this once. The one
+	// before is of no use from then on.
 	GenerateClientSecret(ctx context.Context, in *GenerateClientSecretRequest, opts ...grpc.CallOption) (*GenerateClientSecretResponse, error)
-	// List applications.
+	// ListApplications shows a page of the applications the caller may see.
 	ListApplications(ctx context.Context, in *ListApplicationsRequest, opts ...grpc.CallOption) (*ListApplicationsResponse, error)
-	// Create application key.
+	// CreateApplicationKey gives an application that authenticates with private_key_jwt a key. The answer has the
+	// private half, which is shown this once.
 	CreateApplicationKey(ctx context.Context, in *CreateApplicationKeyRequest, opts ...grpc.CallOption) (*CreateApplicationKeyResponse, error)
-	// Delete application key.
+	// DeleteApplicationKey makes a key of an application of no use, for ever.
 	DeleteApplicationKey(ctx context.Context, in *DeleteApplicationKeyRequest, opts ...grpc.CallOption) (*DeleteApplicationKeyResponse, error)
-	// Get application key.
+	// GetApplicationKey shows a key of an application, without either half of it.
 	GetApplicationKey(ctx context.Context, in *GetApplicationKeyRequest, opts ...grpc.CallOption) (*GetApplicationKeyResponse, error)
-	// List application keys.
+	// ListApplicationKeys shows a page of the keys of applications the caller may see.
 	ListApplicationKeys(ctx context.Context, in *ListApplicationKeysRequest, opts ...grpc.CallOption) (*ListApplicationKeysResponse, error)
 }
 
@@ -199,31 +206,38 @@ func (c *applicationServiceClient) ListApplicationKeys(ctx context.Context, in *
 // All implementations must embed UnimplementedApplicationServiceServer
 // for forward compatibility.
 //
-// ApplicationService is called at the host of an instance, and is about that instance.
+// ApplicationService looks after the programs that use an instance: OIDC clients, APIs and SAML service
+// providers, and the keys with which some of them authenticate. It is called at the host of an instance, and is
+// about that instance.
 type ApplicationServiceServer interface {
-	// Create application.
+	// CreateApplication makes an application of a project. The answer has its client id, and its secret where it
+	// authenticates with one: it is shown this once. A configuration that works, and that the specifications advise
+	// against, is allowed; the answer says what is wrong with it.
 	CreateApplication(context.Context, *CreateApplicationRequest) (*CreateApplicationResponse, error)
-	// Update application.
+	// UpdateApplication changes the name of an application, its configuration, or both. What is left out, or is an
+	// empty list, stays as it is.
 	UpdateApplication(context.Context, *UpdateApplicationRequest) (*UpdateApplicationResponse, error)
-	// Get application.
+	// GetApplication shows an application.
 	GetApplication(context.Context, *GetApplicationRequest) (*GetApplicationResponse, error)
-	// Delete application.
+	// DeleteApplication removes an application and its keys. Tokens it has are of no use from then on.
 	DeleteApplication(context.Context, *DeleteApplicationRequest) (*DeleteApplicationResponse, error)
-	// Deactivate application.
+	// DeactivateApplication makes an active application of no use until it is reactivated.
 	DeactivateApplication(context.Context, *DeactivateApplicationRequest) (*DeactivateApplicationResponse, error)
-	// Reactivate application.
+	// ReactivateApplication makes an inactive application of use again.
 	ReactivateApplication(context.Context, *ReactivateApplicationRequest) (*ReactivateApplicationResponse, error)
-	// Generate client secret.
+	// GenerateClientSecret gives an OIDC or API application another secret, which is shown this once. The one
+	// before is of no use from then on.
 	GenerateClientSecret(context.Context, *GenerateClientSecretRequest) (*GenerateClientSecretResponse, error)
-	// List applications.
+	// ListApplications shows a page of the applications the caller may see.
 	ListApplications(context.Context, *ListApplicationsRequest) (*ListApplicationsResponse, error)
-	// Create application key.
+	// CreateApplicationKey gives an application that authenticates with private_key_jwt a key. The answer has the
+	// private half, which is shown this once.
 	CreateApplicationKey(context.Context, *CreateApplicationKeyRequest) (*CreateApplicationKeyResponse, error)
-	// Delete application key.
+	// DeleteApplicationKey makes a key of an application of no use, for ever.
 	DeleteApplicationKey(context.Context, *DeleteApplicationKeyRequest) (*DeleteApplicationKeyResponse, error)
-	// Get application key.
+	// GetApplicationKey shows a key of an application, without either half of it.
 	GetApplicationKey(context.Context, *GetApplicationKeyRequest) (*GetApplicationKeyResponse, error)
-	// List application keys.
+	// ListApplicationKeys shows a page of the keys of applications the caller may see.
 	ListApplicationKeys(context.Context, *ListApplicationKeysRequest) (*ListApplicationKeysResponse, error)
 	mustEmbedUnimplementedApplicationServiceServer()
 }

@@ -26,7 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AuthorizationFieldName is one of the values of authorization field name.
+// AuthorizationFieldName is what a list of authorizations is sorted by.
 type AuthorizationFieldName int32
 
 const (
@@ -99,7 +99,7 @@ func (AuthorizationFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_authorization_v2_authorization_proto_rawDescGZIP(), []int{0}
 }
 
-// State is one of the values of state.
+// State is whether an authorization counts.
 type State int32
 
 const (
@@ -152,7 +152,7 @@ func (State) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_authorization_v2_authorization_proto_rawDescGZIP(), []int{1}
 }
 
-// Authorization is an authorization.
+// Authorization is the roles of a project that a user has.
 type Authorization struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
@@ -161,11 +161,11 @@ type Authorization struct {
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
 	// When it was last changed.
 	ChangeDate *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=change_date,json=changeDate,proto3" json:"change_date,omitempty"`
-	// Project.
+	// The project.
 	Project *Project `protobuf:"bytes,4,opt,name=project,proto3" json:"project,omitempty"`
-	// Organization.
+	// The organization in which the user was given the roles.
 	Organization *Organization `protobuf:"bytes,5,opt,name=organization,proto3" json:"organization,omitempty"`
-	// User.
+	// The user.
 	User *User `protobuf:"bytes,6,opt,name=user,proto3" json:"user,omitempty"`
 	// Its state.
 	State State `protobuf:"varint,7,opt,name=state,proto3,enum=zitadel.authorization.v2.State" json:"state,omitempty"`
@@ -440,22 +440,22 @@ type AuthorizationsSearchFilter_State struct {
 }
 
 type AuthorizationsSearchFilter_InUserIds struct {
-	// Ids of the in users.
+	// Ids of users, one of whom it is of.
 	InUserIds *v2.InIDsFilter `protobuf:"bytes,4,opt,name=in_user_ids,json=inUserIds,proto3,oneof"`
 }
 
 type AuthorizationsSearchFilter_UserOrganizationId struct {
-	// Id of the user organization.
+	// Id of the organization of the user.
 	UserOrganizationId *v2.IDFilter `protobuf:"bytes,5,opt,name=user_organization_id,json=userOrganizationId,proto3,oneof"`
 }
 
 type AuthorizationsSearchFilter_UserPreferredLoginName struct {
-	// User preferred login name.
+	// A condition on the login name of the user.
 	UserPreferredLoginName *UserPreferredLoginNameQuery `protobuf:"bytes,6,opt,name=user_preferred_login_name,json=userPreferredLoginName,proto3,oneof"`
 }
 
 type AuthorizationsSearchFilter_UserDisplayName struct {
-	// User display name.
+	// A condition on the name the user is shown with.
 	UserDisplayName *UserDisplayNameQuery `protobuf:"bytes,7,opt,name=user_display_name,json=userDisplayName,proto3,oneof"`
 }
 
@@ -465,17 +465,17 @@ type AuthorizationsSearchFilter_ProjectId struct {
 }
 
 type AuthorizationsSearchFilter_ProjectName struct {
-	// Project name.
+	// A condition on the name of the project.
 	ProjectName *ProjectNameQuery `protobuf:"bytes,9,opt,name=project_name,json=projectName,proto3,oneof"`
 }
 
 type AuthorizationsSearchFilter_RoleKey struct {
-	// Key of the role.
+	// A condition on one of the roles.
 	RoleKey *RoleKeyQuery `protobuf:"bytes,10,opt,name=role_key,json=roleKey,proto3,oneof"`
 }
 
 type AuthorizationsSearchFilter_ProjectGrantId struct {
-	// Id of the project grant.
+	// Id of the grant of the project through which it was given.
 	ProjectGrantId *v2.IDFilter `protobuf:"bytes,11,opt,name=project_grant_id,json=projectGrantId,proto3,oneof"`
 }
 
@@ -682,7 +682,7 @@ type Role struct {
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// The name it is shown with.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Group.
+	// The group of roles it belongs to.
 	Group         string `protobuf:"bytes,3,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -840,7 +840,7 @@ func (x *StateQuery) GetState() State {
 	return State_STATE_UNSPECIFIED
 }
 
-// User is an user.
+// User is a user.
 type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
@@ -849,7 +849,7 @@ type User struct {
 	PreferredLoginName string `protobuf:"bytes,2,opt,name=preferred_login_name,json=preferredLoginName,proto3" json:"preferred_login_name,omitempty"`
 	// The name it is shown with.
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Avatar url.
+	// URL of a picture of the user.
 	AvatarUrl string `protobuf:"bytes,4,opt,name=avatar_url,json=avatarUrl,proto3" json:"avatar_url,omitempty"`
 	// Id of the organization.
 	OrganizationId string `protobuf:"bytes,5,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`

@@ -9,6 +9,7 @@
 package authorizationv2
 
 import (
+	_ "castellan/gen/castellan/options/v1"
 	v2 "castellan/gen/zitadel/filter/v2"
 	_ "github.com/envoyproxy/protoc-gen-validate/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -125,7 +126,7 @@ type CreateAuthorizationRequest struct {
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the organization.
+	// Id of the organization in which the user gets the roles: the owner of the project, or one it is granted to.
 	OrganizationId string `protobuf:"bytes,3,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// Keys of the roles.
 	RoleKeys      []string `protobuf:"bytes,4,rep,name=role_keys,json=roleKeys,proto3" json:"role_keys,omitempty"`
@@ -654,7 +655,7 @@ var File_zitadel_authorization_v2_authorization_service_proto protoreflect.FileD
 
 const file_zitadel_authorization_v2_authorization_service_proto_rawDesc = "" +
 	"\n" +
-	"4zitadel/authorization/v2/authorization_service.proto\x12\x18zitadel.authorization.v2\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\x1a,zitadel/authorization/v2/authorization.proto\x1a\x1ezitadel/filter/v2/filter.proto\":\n" +
+	"4zitadel/authorization/v2/authorization_service.proto\x12\x18zitadel.authorization.v2\x1a\"castellan/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\x1a,zitadel/authorization/v2/authorization.proto\x1a\x1ezitadel/filter/v2/filter.proto\":\n" +
 	"\x1cActivateAuthorizationRequest\x12\x1a\n" +
 	"\x02id\x18\x01 \x01(\tB\n" +
 	"\xfaB\ar\x05\x10\x01\x18\xc8\x01R\x02id\"\\\n" +
@@ -702,14 +703,17 @@ const file_zitadel_authorization_v2_authorization_service_proto_rawDesc = "" +
 	"\trole_keys\x18\x02 \x03(\tB\x11\xfaB\x0e\x92\x01\v\x18\x01\"\ar\x05\x10\x01\x18\xc8\x01R\broleKeys\"Z\n" +
 	"\x1bUpdateAuthorizationResponse\x12;\n" +
 	"\vchange_date\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"changeDate2\xc2\x06\n" +
-	"\x14AuthorizationService\x12\x7f\n" +
-	"\x12ListAuthorizations\x123.zitadel.authorization.v2.ListAuthorizationsRequest\x1a4.zitadel.authorization.v2.ListAuthorizationsResponse\x12\x82\x01\n" +
-	"\x13CreateAuthorization\x124.zitadel.authorization.v2.CreateAuthorizationRequest\x1a5.zitadel.authorization.v2.CreateAuthorizationResponse\x12\x82\x01\n" +
-	"\x13UpdateAuthorization\x124.zitadel.authorization.v2.UpdateAuthorizationRequest\x1a5.zitadel.authorization.v2.UpdateAuthorizationResponse\x12\x82\x01\n" +
-	"\x13DeleteAuthorization\x124.zitadel.authorization.v2.DeleteAuthorizationRequest\x1a5.zitadel.authorization.v2.DeleteAuthorizationResponse\x12\x88\x01\n" +
-	"\x15ActivateAuthorization\x126.zitadel.authorization.v2.ActivateAuthorizationRequest\x1a7.zitadel.authorization.v2.ActivateAuthorizationResponse\x12\x8e\x01\n" +
-	"\x17DeactivateAuthorization\x128.zitadel.authorization.v2.DeactivateAuthorizationRequest\x1a9.zitadel.authorization.v2.DeactivateAuthorizationResponseB8Z6castellan/gen/zitadel/authorization/v2;authorizationv2b\x06proto3"
+	"changeDate2\x83\b\n" +
+	"\x14AuthorizationService\x12\x9c\x01\n" +
+	"\x12ListAuthorizations\x123.zitadel.authorization.v2.ListAuthorizationsRequest\x1a4.zitadel.authorization.v2.ListAuthorizationsResponse\"\x1b\xaa\xed\x18\x17\"\x0fuser.grant.readJ\x04\b\n" +
+	" \x01\x12\xa0\x01\n" +
+	"\x13CreateAuthorization\x124.zitadel.authorization.v2.CreateAuthorizationRequest\x1a5.zitadel.authorization.v2.CreateAuthorizationResponse\"\x1c\xaa\xed\x18\x18\x18\x01\"\x10user.grant.writeJ\x02\b\n" +
+	"\x12\xa4\x01\n" +
+	"\x13UpdateAuthorization\x124.zitadel.authorization.v2.UpdateAuthorizationRequest\x1a5.zitadel.authorization.v2.UpdateAuthorizationResponse\" \xaa\xed\x18\x1c\x18\x01\"\x10user.grant.writeJ\x06\b\t\x12\x02id\x12\xa1\x01\n" +
+	"\x13DeleteAuthorization\x124.zitadel.authorization.v2.DeleteAuthorizationRequest\x1a5.zitadel.authorization.v2.DeleteAuthorizationResponse\"\x1d\xaa\xed\x18\x19\x18\x01\"\x11user.grant.deleteJ\x02\b\n" +
+	"\x12\xaa\x01\n" +
+	"\x15ActivateAuthorization\x126.zitadel.authorization.v2.ActivateAuthorizationRequest\x1a7.zitadel.authorization.v2.ActivateAuthorizationResponse\" \xaa\xed\x18\x1c\x18\x01\"\x10user.grant.writeJ\x06\b\t\x12\x02id\x12\xb0\x01\n" +
+	"\x17DeactivateAuthorization\x128.zitadel.authorization.v2.DeactivateAuthorizationRequest\x1a9.zitadel.authorization.v2.DeactivateAuthorizationResponse\" \xaa\xed\x18\x1c\x18\x01\"\x10user.grant.writeJ\x06\b\t\x12\x02idB8Z6castellan/gen/zitadel/authorization/v2;authorizationv2b\x06proto3"
 
 var (
 	file_zitadel_authorization_v2_authorization_service_proto_rawDescOnce sync.Once

@@ -33,19 +33,24 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// AuthorizationService is called at the host of an instance, and is about that instance.
+// AuthorizationService gives users roles of projects: what they may in the applications of a project. Who may
+// manage what of the instance itself is for InternalPermissionService. It is called at the host of an instance,
+// and is about that instance.
 type AuthorizationServiceClient interface {
-	// List authorizations.
+	// ListAuthorizations shows a page of the authorizations the caller may see. Users see their own without any
+	// permission.
 	ListAuthorizations(ctx context.Context, in *ListAuthorizationsRequest, opts ...grpc.CallOption) (*ListAuthorizationsResponse, error)
-	// Create authorization.
+	// CreateAuthorization gives a user roles of a project, in an organization: the one that owns the project, or one
+	// that it is granted to. The permission is needed on one of the two, on the project, or on the grant.
 	CreateAuthorization(ctx context.Context, in *CreateAuthorizationRequest, opts ...grpc.CallOption) (*CreateAuthorizationResponse, error)
-	// Update authorization.
+	// UpdateAuthorization says which roles the user has from now on; those left out are taken away.
 	UpdateAuthorization(ctx context.Context, in *UpdateAuthorizationRequest, opts ...grpc.CallOption) (*UpdateAuthorizationResponse, error)
-	// Delete authorization.
+	// DeleteAuthorization removes an authorization. To members of the instance who may remove any, one that is not there
+	// is removed already: the answer has no date then.
 	DeleteAuthorization(ctx context.Context, in *DeleteAuthorizationRequest, opts ...grpc.CallOption) (*DeleteAuthorizationResponse, error)
-	// Activate authorization.
+	// ActivateAuthorization makes an authorization count again. An active one stays as it is.
 	ActivateAuthorization(ctx context.Context, in *ActivateAuthorizationRequest, opts ...grpc.CallOption) (*ActivateAuthorizationResponse, error)
-	// Deactivate authorization.
+	// DeactivateAuthorization makes an authorization not count. An inactive one stays as it is.
 	DeactivateAuthorization(ctx context.Context, in *DeactivateAuthorizationRequest, opts ...grpc.CallOption) (*DeactivateAuthorizationResponse, error)
 }
 
@@ -121,19 +126,24 @@ func (c *authorizationServiceClient) DeactivateAuthorization(ctx context.Context
 // All implementations must embed UnimplementedAuthorizationServiceServer
 // for forward compatibility.
 //
-// AuthorizationService is called at the host of an instance, and is about that instance.
+// AuthorizationService gives users roles of projects: what they may in the applications of a project. Who may
+// manage what of the instance itself is for InternalPermissionService. It is called at the host of an instance,
+// and is about that instance.
 type AuthorizationServiceServer interface {
-	// List authorizations.
+	// ListAuthorizations shows a page of the authorizations the caller may see. Users see their own without any
+	// permission.
 	ListAuthorizations(context.Context, *ListAuthorizationsRequest) (*ListAuthorizationsResponse, error)
-	// Create authorization.
+	// CreateAuthorization gives a user roles of a project, in an organization: the one that owns the project, or one
+	// that it is granted to. The permission is needed on one of the two, on the project, or on the grant.
 	CreateAuthorization(context.Context, *CreateAuthorizationRequest) (*CreateAuthorizationResponse, error)
-	// Update authorization.
+	// UpdateAuthorization says which roles the user has from now on; those left out are taken away.
 	UpdateAuthorization(context.Context, *UpdateAuthorizationRequest) (*UpdateAuthorizationResponse, error)
-	// Delete authorization.
+	// DeleteAuthorization removes an authorization. To members of the instance who may remove any, one that is not there
+	// is removed already: the answer has no date then.
 	DeleteAuthorization(context.Context, *DeleteAuthorizationRequest) (*DeleteAuthorizationResponse, error)
-	// Activate authorization.
+	// ActivateAuthorization makes an authorization count again. An active one stays as it is.
 	ActivateAuthorization(context.Context, *ActivateAuthorizationRequest) (*ActivateAuthorizationResponse, error)
-	// Deactivate authorization.
+	// DeactivateAuthorization makes an authorization not count. An inactive one stays as it is.
 	DeactivateAuthorization(context.Context, *DeactivateAuthorizationRequest) (*DeactivateAuthorizationResponse, error)
 	mustEmbedUnimplementedAuthorizationServiceServer()
 }

@@ -26,7 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AdministratorFieldName is one of the values of administrator field name.
+// AdministratorFieldName is what a list of administrators is sorted by.
 type AdministratorFieldName int32
 
 const (
@@ -83,16 +83,16 @@ func (AdministratorFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_internal_permission_v2_internal_permission_proto_rawDescGZIP(), []int{0}
 }
 
-// Administrator is an administrator.
+// Administrator is a user with roles on a resource.
 type Administrator struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it came to be.
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
 	// When it was last changed.
 	ChangeDate *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=change_date,json=changeDate,proto3" json:"change_date,omitempty"`
-	// User.
+	// The user.
 	User *User `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
-	// Resource.
+	// What the roles are on.
 	//
 	// Types that are valid to be assigned to Resource:
 	//
@@ -213,22 +213,22 @@ type isAdministrator_Resource interface {
 }
 
 type Administrator_Instance struct {
-	// Instance.
+	// The instance.
 	Instance bool `protobuf:"varint,4,opt,name=instance,proto3,oneof"`
 }
 
 type Administrator_Organization struct {
-	// Organization.
+	// An organization.
 	Organization *Organization `protobuf:"bytes,5,opt,name=organization,proto3,oneof"`
 }
 
 type Administrator_Project struct {
-	// Project.
+	// A project.
 	Project *Project `protobuf:"bytes,6,opt,name=project,proto3,oneof"`
 }
 
 type Administrator_ProjectGrant struct {
-	// Project grant.
+	// The grant of a project to an organization.
 	ProjectGrant *ProjectGrant `protobuf:"bytes,7,opt,name=project_grant,json=projectGrant,proto3,oneof"`
 }
 
@@ -414,47 +414,47 @@ type AdministratorSearchFilter_ChangeDate struct {
 }
 
 type AdministratorSearchFilter_InUserIdsFilter struct {
-	// A condition on the in user ids.
+	// Ids of users, one of whom it is.
 	InUserIdsFilter *v2.InIDsFilter `protobuf:"bytes,3,opt,name=in_user_ids_filter,json=inUserIdsFilter,proto3,oneof"`
 }
 
 type AdministratorSearchFilter_UserOrganizationId struct {
-	// Id of the user organization.
+	// Id of the organization of the user.
 	UserOrganizationId *v2.IDFilter `protobuf:"bytes,4,opt,name=user_organization_id,json=userOrganizationId,proto3,oneof"`
 }
 
 type AdministratorSearchFilter_UserPreferredLoginName struct {
-	// User preferred login name.
+	// A condition on the login name of the user.
 	UserPreferredLoginName *UserPreferredLoginNameFilter `protobuf:"bytes,5,opt,name=user_preferred_login_name,json=userPreferredLoginName,proto3,oneof"`
 }
 
 type AdministratorSearchFilter_UserDisplayName struct {
-	// User display name.
+	// A condition on the name the user is shown with.
 	UserDisplayName *UserDisplayNameFilter `protobuf:"bytes,6,opt,name=user_display_name,json=userDisplayName,proto3,oneof"`
 }
 
 type AdministratorSearchFilter_Resource struct {
-	// Resource.
+	// What the roles are on.
 	Resource *ResourceFilter `protobuf:"bytes,7,opt,name=resource,proto3,oneof"`
 }
 
 type AdministratorSearchFilter_Role struct {
-	// Role.
+	// One of the roles.
 	Role *RoleFilter `protobuf:"bytes,8,opt,name=role,proto3,oneof"`
 }
 
 type AdministratorSearchFilter_And struct {
-	// And.
+	// Several conditions, all of which must hold.
 	And *AndFilter `protobuf:"bytes,9,opt,name=and,proto3,oneof"`
 }
 
 type AdministratorSearchFilter_Or struct {
-	// Or.
+	// Several conditions, one of which must hold.
 	Or *OrFilter `protobuf:"bytes,10,opt,name=or,proto3,oneof"`
 }
 
 type AdministratorSearchFilter_Not struct {
-	// Not.
+	// A condition that must not hold.
 	Not *NotFilter `protobuf:"bytes,11,opt,name=not,proto3,oneof"`
 }
 
@@ -575,7 +575,7 @@ func (x *NotFilter) GetQuery() *AdministratorSearchFilter {
 // OrFilter is a condition of a list.
 type OrFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Conditions, all of which must hold.
+	// Conditions, one of which must hold.
 	Queries       []*AdministratorSearchFilter `protobuf:"bytes,1,rep,name=queries,proto3" json:"queries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -737,16 +737,16 @@ func (x *Project) GetOrganizationId() string {
 	return ""
 }
 
-// ProjectGrant is a project grant.
+// ProjectGrant is the grant of a project to another organization.
 type ProjectGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Project name.
+	// Name of the project.
 	ProjectName string `protobuf:"bytes,3,opt,name=project_name,json=projectName,proto3" json:"project_name,omitempty"`
-	// Id of the organization.
+	// Id of the organization that owns the project.
 	OrganizationId string `protobuf:"bytes,4,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// Id of the organization that was granted the project.
 	GrantedOrganizationId string `protobuf:"bytes,5,opt,name=granted_organization_id,json=grantedOrganizationId,proto3" json:"granted_organization_id,omitempty"`
@@ -822,7 +822,7 @@ func (x *ProjectGrant) GetGrantedOrganizationId() string {
 // ResourceFilter is a condition of a list.
 type ResourceFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Resource.
+	// The resource.
 	//
 	// Types that are valid to be assigned to Resource:
 	//
@@ -913,7 +913,7 @@ type isResourceFilter_Resource interface {
 }
 
 type ResourceFilter_Instance struct {
-	// Instance.
+	// The instance.
 	Instance bool `protobuf:"varint,1,opt,name=instance,proto3,oneof"`
 }
 
@@ -928,7 +928,7 @@ type ResourceFilter_ProjectId struct {
 }
 
 type ResourceFilter_ProjectGrant_ struct {
-	// Project grant.
+	// The grant of a project to an organization.
 	ProjectGrant *ResourceFilter_ProjectGrant `protobuf:"bytes,4,opt,name=project_grant,json=projectGrant,proto3,oneof"`
 }
 
@@ -940,10 +940,10 @@ func (*ResourceFilter_ProjectId) isResourceFilter_Resource() {}
 
 func (*ResourceFilter_ProjectGrant_) isResourceFilter_Resource() {}
 
-// ResourceType is a resource type.
+// ResourceType names what roles are on.
 type ResourceType struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Resource.
+	// The resource.
 	//
 	// Types that are valid to be assigned to Resource:
 	//
@@ -1034,7 +1034,7 @@ type isResourceType_Resource interface {
 }
 
 type ResourceType_Instance struct {
-	// Instance.
+	// The instance.
 	Instance bool `protobuf:"varint,1,opt,name=instance,proto3,oneof"`
 }
 
@@ -1049,7 +1049,7 @@ type ResourceType_ProjectId struct {
 }
 
 type ResourceType_ProjectGrant_ struct {
-	// Project grant.
+	// The grant of a project to an organization.
 	ProjectGrant *ResourceType_ProjectGrant `protobuf:"bytes,4,opt,name=project_grant,json=projectGrant,proto3,oneof"`
 }
 
@@ -1107,7 +1107,7 @@ func (x *RoleFilter) GetRoleKey() string {
 	return ""
 }
 
-// User is an user.
+// User is a user.
 type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
@@ -1116,7 +1116,7 @@ type User struct {
 	PreferredLoginName string `protobuf:"bytes,2,opt,name=preferred_login_name,json=preferredLoginName,proto3" json:"preferred_login_name,omitempty"`
 	// The name it is shown with.
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Id of the organization.
+	// Id of the organization that owns the project.
 	OrganizationId string `protobuf:"bytes,4,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1290,12 +1290,12 @@ func (x *UserPreferredLoginNameFilter) GetMethod() v2.TextFilterMethod {
 	return v2.TextFilterMethod(0)
 }
 
-// ProjectGrant is a project grant.
+// ProjectGrant names the grant of a project to an organization.
 type ResourceFilter_ProjectGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the organization.
+	// Id of the organization that was granted the project.
 	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1345,12 +1345,12 @@ func (x *ResourceFilter_ProjectGrant) GetOrganizationId() string {
 	return ""
 }
 
-// ProjectGrant is a project grant.
+// ProjectGrant names the grant of a project to an organization.
 type ResourceType_ProjectGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the organization.
+	// Id of the organization that was granted the project.
 	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache

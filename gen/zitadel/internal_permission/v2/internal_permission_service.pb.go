@@ -9,6 +9,7 @@
 package internalpermissionv2
 
 import (
+	_ "castellan/gen/castellan/options/v1"
 	v2 "castellan/gen/zitadel/filter/v2"
 	_ "github.com/envoyproxy/protoc-gen-validate/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -31,7 +32,7 @@ type CreateAdministratorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Resource.
+	// What the roles are on.
 	Resource *ResourceType `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
 	// The roles.
 	Roles         []string `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
@@ -141,7 +142,7 @@ type DeleteAdministratorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Resource.
+	// What the roles are on.
 	Resource      *ResourceType `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -361,7 +362,7 @@ type UpdateAdministratorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Resource.
+	// What the roles are on.
 	Resource *ResourceType `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
 	// The roles.
 	Roles         []string `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
@@ -470,7 +471,7 @@ var File_zitadel_internal_permission_v2_internal_permission_service_proto protor
 
 const file_zitadel_internal_permission_v2_internal_permission_service_proto_rawDesc = "" +
 	"\n" +
-	"@zitadel/internal_permission/v2/internal_permission_service.proto\x12\x1ezitadel.internal_permission.v2\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\x1a\x1ezitadel/filter/v2/filter.proto\x1a8zitadel/internal_permission/v2/internal_permission.proto\"\xb4\x01\n" +
+	"@zitadel/internal_permission/v2/internal_permission_service.proto\x12\x1ezitadel.internal_permission.v2\x1a\"castellan/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\x1a\x1ezitadel/filter/v2/filter.proto\x1a8zitadel/internal_permission/v2/internal_permission.proto\"\xb4\x01\n" +
 	"\x1aCreateAdministratorRequest\x12#\n" +
 	"\auser_id\x18\x01 \x01(\tB\n" +
 	"\xfaB\ar\x05\x10\x01\x18\xc8\x01R\x06userId\x12H\n" +
@@ -503,12 +504,13 @@ const file_zitadel_internal_permission_v2_internal_permission_service_proto_rawD
 	"\x05roles\x18\x03 \x03(\tB\x11\xfaB\x0e\x92\x01\v\x18\x01\"\ar\x05\x10\x01\x18\xc8\x01R\x05roles\"Z\n" +
 	"\x1bUpdateAdministratorResponse\x12;\n" +
 	"\vchange_date\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"changeDate2\xdc\x04\n" +
-	"\x19InternalPermissionService\x12\x8b\x01\n" +
-	"\x12ListAdministrators\x129.zitadel.internal_permission.v2.ListAdministratorsRequest\x1a:.zitadel.internal_permission.v2.ListAdministratorsResponse\x12\x8e\x01\n" +
-	"\x13CreateAdministrator\x12:.zitadel.internal_permission.v2.CreateAdministratorRequest\x1a;.zitadel.internal_permission.v2.CreateAdministratorResponse\x12\x8e\x01\n" +
-	"\x13UpdateAdministrator\x12:.zitadel.internal_permission.v2.UpdateAdministratorRequest\x1a;.zitadel.internal_permission.v2.UpdateAdministratorResponse\x12\x8e\x01\n" +
-	"\x13DeleteAdministrator\x12:.zitadel.internal_permission.v2.DeleteAdministratorRequest\x1a;.zitadel.internal_permission.v2.DeleteAdministratorResponseBCZAcastellan/gen/zitadel/internal_permission/v2;internalpermissionv2b\x06proto3"
+	"changeDate2\xa5\v\n" +
+	"\x19InternalPermissionService\x12\xa8\x01\n" +
+	"\x12ListAdministrators\x129.zitadel.internal_permission.v2.ListAdministratorsRequest\x1a:.zitadel.internal_permission.v2.ListAdministratorsResponse\"\x1b\xaa\xed\x18\x17\"\x0forg.member.readJ\x04\b\n" +
+	" \x01\x12\x9b\x03\n" +
+	"\x13CreateAdministrator\x12:.zitadel.internal_permission.v2.CreateAdministratorRequest\x1a;.zitadel.internal_permission.v2.CreateAdministratorResponse\"\x8a\x02\xaa\xed\x18\x85\x02\x18\x01\"\x10iam.member.writeJ%\x12\x11resource.instance*\x10iam.member.writeJ.\b\x01\x12\x18resource.organization_id*\x10org.member.writeJ-\b\x04\x12\x13resource.project_id*\x14project.member.writeJi\b\x06\x12!resource.project_grant.project_id\x1a&resource.project_grant.organization_id*\x1aproject.grant.member.write\x12\x9b\x03\n" +
+	"\x13UpdateAdministrator\x12:.zitadel.internal_permission.v2.UpdateAdministratorRequest\x1a;.zitadel.internal_permission.v2.UpdateAdministratorResponse\"\x8a\x02\xaa\xed\x18\x85\x02\x18\x01\"\x10iam.member.writeJ%\x12\x11resource.instance*\x10iam.member.writeJ.\b\x01\x12\x18resource.organization_id*\x10org.member.writeJ-\b\x04\x12\x13resource.project_id*\x14project.member.writeJi\b\x06\x12!resource.project_grant.project_id\x1a&resource.project_grant.organization_id*\x1aproject.grant.member.write\x12\xa0\x03\n" +
+	"\x13DeleteAdministrator\x12:.zitadel.internal_permission.v2.DeleteAdministratorRequest\x1a;.zitadel.internal_permission.v2.DeleteAdministratorResponse\"\x8f\x02\xaa\xed\x18\x8a\x02\x18\x01\"\x11iam.member.deleteJ&\x12\x11resource.instance*\x11iam.member.deleteJ/\b\x01\x12\x18resource.organization_id*\x11org.member.deleteJ.\b\x04\x12\x13resource.project_id*\x15project.member.deleteJj\b\x06\x12!resource.project_grant.project_id\x1a&resource.project_grant.organization_id*\x1bproject.grant.member.deleteBCZAcastellan/gen/zitadel/internal_permission/v2;internalpermissionv2b\x06proto3"
 
 var (
 	file_zitadel_internal_permission_v2_internal_permission_service_proto_rawDescOnce sync.Once

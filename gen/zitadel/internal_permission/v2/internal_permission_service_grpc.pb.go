@@ -31,15 +31,22 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// InternalPermissionService is called at the host of an instance, and is about that instance.
+// InternalPermissionService says who may manage what of an instance: its administrators, of the instance as a
+// whole, of organizations, of projects and of their grants. It is called at the host of an instance, and is
+// about that instance.
 type InternalPermissionServiceClient interface {
-	// List administrators.
+	// ListAdministrators shows a page of the administrators the caller may see: those of the instance with
+	// iam.member.read, of an organization with org.member.read, of a project with project.member.read, of a grant with
+	// project.grant.member.read. Users see what they are administrators of without any permission.
 	ListAdministrators(ctx context.Context, in *ListAdministratorsRequest, opts ...grpc.CallOption) (*ListAdministratorsResponse, error)
-	// Create administrator.
+	// CreateAdministrator makes a user an administrator of a resource. Nobody gives roles that have more than the caller
+	// may there, unless the caller owns the resource.
 	CreateAdministrator(ctx context.Context, in *CreateAdministratorRequest, opts ...grpc.CallOption) (*CreateAdministratorResponse, error)
-	// Update administrator.
+	// UpdateAdministrator says which roles an administrator has from now on; those left out are taken away. The rule
+	// of CreateAdministrator holds.
 	UpdateAdministrator(ctx context.Context, in *UpdateAdministratorRequest, opts ...grpc.CallOption) (*UpdateAdministratorResponse, error)
-	// Delete administrator.
+	// DeleteAdministrator takes a user all roles on a resource. Who is no administrator of it is none already: the
+	// answer has no date then.
 	DeleteAdministrator(ctx context.Context, in *DeleteAdministratorRequest, opts ...grpc.CallOption) (*DeleteAdministratorResponse, error)
 }
 
@@ -95,15 +102,22 @@ func (c *internalPermissionServiceClient) DeleteAdministrator(ctx context.Contex
 // All implementations must embed UnimplementedInternalPermissionServiceServer
 // for forward compatibility.
 //
-// InternalPermissionService is called at the host of an instance, and is about that instance.
+// InternalPermissionService says who may manage what of an instance: its administrators, of the instance as a
+// whole, of organizations, of projects and of their grants. It is called at the host of an instance, and is
+// about that instance.
 type InternalPermissionServiceServer interface {
-	// List administrators.
+	// ListAdministrators shows a page of the administrators the caller may see: those of the instance with
+	// iam.member.read, of an organization with org.member.read, of a project with project.member.read, of a grant with
+	// project.grant.member.read. Users see what they are administrators of without any permission.
 	ListAdministrators(context.Context, *ListAdministratorsRequest) (*ListAdministratorsResponse, error)
-	// Create administrator.
+	// CreateAdministrator makes a user an administrator of a resource. Nobody gives roles that have more than the caller
+	// may there, unless the caller owns the resource.
 	CreateAdministrator(context.Context, *CreateAdministratorRequest) (*CreateAdministratorResponse, error)
-	// Update administrator.
+	// UpdateAdministrator says which roles an administrator has from now on; those left out are taken away. The rule
+	// of CreateAdministrator holds.
 	UpdateAdministrator(context.Context, *UpdateAdministratorRequest) (*UpdateAdministratorResponse, error)
-	// Delete administrator.
+	// DeleteAdministrator takes a user all roles on a resource. Who is no administrator of it is none already: the
+	// answer has no date then.
 	DeleteAdministrator(context.Context, *DeleteAdministratorRequest) (*DeleteAdministratorResponse, error)
 	mustEmbedUnimplementedInternalPermissionServiceServer()
 }
