@@ -180,9 +180,13 @@ func (p *Provider) authenticate(r *Request, c credentials,
 	}
 	visit.Proved()
 	if c.method == authPrivateKeyJWT {
-		if err := p.spend(r, h.client.ground, c.claims); err != nil {
-			return client{}, err
-		}
+		err = p.spend(r, h.client.ground, c.claims)
+	}
+	if errors.Is(err, errSpent) {
+		return client{}, newError(codeInvalidClient, "%s", err.Error())
+	}
+	if err != nil {
+		return client{}, err
 	}
 	return h.client, nil
 }

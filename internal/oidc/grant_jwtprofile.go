@@ -1,6 +1,8 @@
 package oidc
 
 import (
+	"errors"
+
 	"castellan/internal/assertion"
 )
 
@@ -42,7 +44,11 @@ func (p *Provider) jwtProfile(r *tokenRequest) (tokenAnswer, error) {
 		return tokenAnswer{}, newError(codeInvalidGrant, "assertion: it is not by a key of its subject that is of use").because(err)
 	}
 	visit.Proved()
-	if err := p.spend(r.Request, h.client.ground, c.claims); err != nil {
+	err = p.spend(r.Request, h.client.ground, c.claims)
+	if errors.Is(err, errSpent) {
+		return tokenAnswer{}, newError(codeInvalidGrant, "%s", err.Error())
+	}
+	if err != nil {
 		return tokenAnswer{}, err
 	}
 	return p.forMachine(r, h.client)

@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -66,7 +67,8 @@ var nobody = sync.OnceValue(func() *assertion.Key {
 
 // spend uses up an assertion that has a jti: it counts once (RFC 7523 section 3). One without may be sent
 // again until it is too old, as clients of the reference do. The ids belong to the credential, so
-// nobody uses up those of others. It returns an [Error], and the errors of the store.
+// nobody uses up those of others. It returns errSpent for one that has been used, and the errors of the
+// store.
 func (p *Provider) spend(r *Request, g session.Ground, a assertion.Assertion) error {
 	if a.ID == "" {
 		return nil
@@ -81,10 +83,13 @@ func (p *Provider) spend(r *Request, g session.Ground, a assertion.Assertion) er
 		return fmt.Errorf("remember an assertion: %w", err)
 	}
 	if !first {
-		return newError(codeInvalidGrant, "the assertion has been used before")
+		return errSpent
 	}
 	return nil
 }
+
+// errSpent means that an assertion has been used before.
+var errSpent = errors.New("the assertion has been used before")
 
 // admit lets a request in that claims to be of a client, see throttle. It returns an [Error] with status 429
 // when there were too many. Clients of different instances are different ones, whatever they are called.
