@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,7 +40,9 @@ type restClient struct {
 	out   []byte
 	body  bytes.Buffer
 	host  string
-	token string
+	token string // empty: none is sent
+	// contentType is that of bodies; empty is JSON.
+	contentType string
 }
 
 func dialREST(addr, token string) (*restClient, error) {
@@ -57,9 +60,12 @@ func (c *restClient) do(method, path string, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	out := c.out[:0]
-	out = append(out, method+" "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\nAuthorization: Bearer "+c.token+"\r\n"...)
+	out = append(out, method+" "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\n"...)
+	if c.token != "" {
+		out = append(out, "Authorization: Bearer "+c.token+"\r\n"...)
+	}
 	if body != nil {
-		out = append(out, "Content-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n"...)
+		out = append(out, "Content-Type: "+cmp.Or(c.contentType, "application/json")+"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n"...)
 	}
 	out = append(append(out, "\r\n"...), body...)
 	c.out = out

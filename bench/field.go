@@ -47,6 +47,7 @@ type field struct {
 	small, large, bareDB place
 	shape, answers       string // files for bare
 	ids                  []string
+	signers              []signer
 
 	running []*process
 }
@@ -240,6 +241,9 @@ func (f *field) seedLarge(ctx context.Context) (shape rows.Shape, err error) {
 	}
 	if err := f.end(p); err != nil {
 		return shape, err
+	}
+	if err := f.seedTokens(ctx, f.large); err != nil {
+		return shape, fmt.Errorf("seed what tokens need: %w", err)
 	}
 	if err := f.engine.settle(ctx, f.large); err != nil {
 		return shape, err
