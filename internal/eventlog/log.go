@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -117,7 +118,8 @@ type Writer struct {
 	actor    ident.Actor
 	now      time.Time
 	sealer   store.Sealer
-	streams  []saver // aggregates appended to, in the order of their first event
+	streams  []saver           // aggregates appended to, in the order of their first event
+	places   map[Aggregate]int // of the streams, once there are many
 
 	destroyed bool // Destroy has been called
 }
@@ -151,7 +153,7 @@ func (w *Writer) Save(ctx context.Context) error {
 			return err
 		}
 	}
-	w.streams = nil
+	w.streams, w.places = nil, nil
 	return nil
 }
 
@@ -253,12 +255,27 @@ func appendTo[S State](ctx context.Context, w *Writer, n *Noun[S], s S, agg Aggr
 	return s, nil
 }
 
+// manyStreams is from how many on the streams of a write are found by a map.
+const manyStreams = 16
+
 // streamOf returns the stream of agg in this write, beginning it at s when it is new.
 func streamOf[S State](w *Writer, n *Noun[S], s S, agg Aggregate) *stream[S] {
-	for _, known := range w.streams {
-		if known.aggregate() == agg {
-			return known.(*stream[S])
+	if w.places == nil && len(w.streams) == manyStreams {
+		w.places = make(map[Aggregate]int)
+		for i, known := range w.streams {
+			w.places[known.aggregate()] = i
 		}
+	}
+	i, known := w.places[agg]
+	if w.places == nil {
+		i = slices.IndexFunc(w.streams, func(known saver) bool { return known.aggregate() == agg })
+		known = i >= 0
+	}
+	if known {
+		return w.streams[i].(*stream[S])
+	}
+	if w.places != nil {
+		w.places[agg] = len(w.streams)
 	}
 	st := &stream[S]{noun: n, before: s, is: agg}
 	w.streams = append(w.streams, st)

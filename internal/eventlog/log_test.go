@@ -114,6 +114,35 @@ func TestUniqueNames(t *testing.T) {
 	})
 }
 
+// However many aggregates a write appends to, each is saved once, as its last append has left it.
+func TestManyAggregates(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		f.instance("1")
+		const many = 40
+		f.must(f.write("1", func(ctx context.Context, w *eventlog.Writer) error {
+			all := make([]shelf, many)
+			for round := range 2 {
+				for i := range all {
+					id, err := fmt.Sprint(i), error(nil)
+					if round == 0 {
+						all[i], err = eventlog.Begin(ctx, w, shelves, eventlog.Origin{ID: id, Owner: "org"}, begun(id, "thing-"+id)...)
+					} else {
+						all[i], err = eventlog.Append(ctx, w, shelves, all[i], thingPut{Thing: "more-" + id})
+					}
+					if err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}))
+		if n := f.count(`SELECT count(*) FROM shelf_things`); n != 2*many {
+			f.Errorf("%d things, want %d", n, 2*many)
+		}
+		logtest.CheckFold(f, f.db, f.log)
+	})
+}
+
 // An aggregate is known as soon as it has begun, and stays so when it is removed; each instance has its own.
 func TestKnown(t *testing.T) {
 	eachEngine(t, func(f *fixture) {

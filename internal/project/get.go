@@ -45,6 +45,13 @@ func Keep(ctx context.Context, tx store.Tx, d *store.Dialect, at ident.InstanceI
 	return ident.OrgID(org), err
 }
 
+// PageOfOrg returns at most limit projects of an organization, whose ids follow after, and locks them.
+func PageOfOrg(ctx context.Context, tx store.Tx, d *store.Dialect, at ident.InstanceID, org ident.OrgID, after ident.ProjectID, limit int) ([]State, error) {
+	return store.All(ctx, tx, scan, `SELECT `+projectColumns+` FROM projects
+ WHERE instance_id = $1 AND org_id = $2 AND project_id > $3 ORDER BY project_id LIMIT $4`+d.ForUpdate,
+		string(at), string(org), string(after), limit)
+}
+
 // found returns the answer to a question, in which absent takes the place of no row.
 func found[T any](answer T, err error) func(absent *fault.Error) (T, error) {
 	return func(absent *fault.Error) (T, error) {

@@ -115,14 +115,21 @@ func get(ctx context.Context, q store.Querier, end string, at ident.InstanceID, 
 	return s, nil
 }
 
-// OfOrg returns the ids of all users that an organization owns, in their order.
-func OfOrg(ctx context.Context, q store.Querier, at ident.InstanceID, org ident.OrgID) ([]ident.UserID, error) {
-	ids, err := store.All(ctx, q, func(row store.Scanner) (id ident.UserID, err error) { return id, row.Scan(&id) },
-		`SELECT user_id FROM users WHERE instance_id = $1 AND org_id = $2 ORDER BY user_id`, at, org)
+// PageOfOrg returns at most limit users that an organization owns, the oldest first, after one of them or
+// from the zero State on; other writes that change them wait until tx ends. It is for who removes them all.
+func PageOfOrg(ctx context.Context, tx store.Tx, d *store.Dialect, at ident.InstanceID, org ident.OrgID, after State,
+	limit int,
+) ([]State, error) {
+	since := int64(-1)
+	if after.Exists() {
+		since = store.Micros(after.CreatedAt)
+	}
+	found, err := store.All(ctx, tx, scan(at), selected+` AND org_id = $2 AND (created_at, user_id) > ($3, $4)
+ ORDER BY created_at, user_id LIMIT $5`+d.ForUpdate, at, org, since, after.ID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the users of organization %s of instance %s: %w", org, at, err)
 	}
-	return ids, nil
+	return found, nil
 }
 
 // scan reads one row of an instance.

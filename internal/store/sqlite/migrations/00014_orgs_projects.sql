@@ -107,3 +107,6 @@ CREATE TABLE project_grant_roles (
 ) STRICT;
 
 CREATE INDEX project_grant_roles_by_key ON project_grant_roles (instance_id, project_id, role_key, grant_id);
+
+-- What goes with its user.
+CREATE INDEX oidc_sessions_of ON oidc_sessions (instance_id, user_id, session_id);
