@@ -24,9 +24,23 @@ const (
 	system
 	// public is a call for everyone.
 	public
+
+	// thing is a call of an instance's own API about something that its request names: good for the
+	// owner of the organization in which that lies.
+	thing
+	// list is one that lists things: good for everybody, as it shows what the caller may see.
+	list
+	// self is one about the caller: good for every user.
+	self
+	// whole is one about the instance as a whole: good for its owner.
+	whole
 )
 
-// case_ is one RPC: a request that is good about a target.
+// hosted reports whether a call is one of an instance's own API, about the instance of the host.
+func (k kind) hosted() bool { return k >= thing }
+
+// case_ is one RPC: a request that is good about a target. That of a call of an instance's own API is an
+// organization of it, see [world.place].
 type case_ struct {
 	kind    kind
 	request func(t Target) proto.Message

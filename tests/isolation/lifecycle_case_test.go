@@ -9,6 +9,7 @@ import (
 )
 
 func init() {
+	names("castellan.system.v1.InstanceLifecycleService", map[string]string{"id": "system_user"})
 	key := kit.NewUser("robot").PublicPEM()
 	add("castellan.system.v1.InstanceLifecycleService", map[string]case_{
 		"StopInstance": {own, func(t Target) proto.Message {

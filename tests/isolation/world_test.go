@@ -159,6 +159,18 @@ func method(t testing.TB, full string) protoreflect.MethodDescriptor {
 // call makes a call over gRPC. Of a stream it reads the first message.
 func (w *world) call(c caller, full string, request proto.Message) answer {
 	w.Helper()
+	var into emptypb.Empty // keeps what it does not know, as bytes
+	s := w.invoke(c, full, request, &into)
+	if s.Code() == codes.OK {
+		return answer{codes.OK, string(into.ProtoReflect().GetUnknown())}
+	}
+	return answer{s.Code(), fmt.Sprint(s.Message(), s.Details())}
+}
+
+// invoke makes a call over gRPC and reads the answer, or the first message of a stream, into into; nowhere
+// when it is nil.
+func (w *world) invoke(c caller, full string, request, into proto.Message) *status.Status {
+	w.Helper()
 	conn, err := w.conn(c.host)
 	if err != nil {
 		w.Fatal(err)
@@ -168,17 +180,15 @@ func (w *world) call(c caller, full string, request proto.Message) answer {
 	if c.token != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.token)
 	}
-	var into emptypb.Empty // keeps what it does not know, as bytes
+	if into == nil {
+		into = &emptypb.Empty{}
+	}
 	if method(w, full).IsStreamingServer() {
-		err = first(ctx, conn, full, request, &into)
+		err = first(ctx, conn, full, request, into)
 	} else {
-		err = conn.Invoke(ctx, "/"+full, request, &into)
+		err = conn.Invoke(ctx, "/"+full, request, into)
 	}
-	s := status.Convert(err)
-	if s.Code() == codes.OK {
-		return answer{codes.OK, string(into.ProtoReflect().GetUnknown())}
-	}
-	return answer{s.Code(), fmt.Sprint(s.Message(), s.Details())}
+	return status.Convert(err)
 }
 
 // first reads the first message of a stream.
