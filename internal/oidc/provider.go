@@ -17,6 +17,7 @@ import (
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/origin"
+	"castellan/internal/session"
 	"castellan/internal/signing"
 	"castellan/internal/spent"
 	"castellan/internal/store"
@@ -47,6 +48,8 @@ type Provider struct {
 	Claims *claims.Claims
 	// Proofs checks that senders of access tokens have the keys these are bound to.
 	Proofs *dpop.Checker
+	// Sessions are what refresh tokens belong to, and where tokens are revoked.
+	Sessions *session.Service
 	// Spent remembers assertions, which count once.
 	Spent *spent.Book
 	// Throttle bounds how often clients may ask, and strangers fail.
@@ -66,6 +69,8 @@ func (p *Provider) endpoints() []endpoint {
 		{path: pathMetadata, methods: get, serve: p.discovery},
 		{path: pathKeys, methods: get, serve: p.jwks},
 		{path: pathUserinfo, methods: both, body: formLimit, serve: p.userinfo},
+		{path: pathIntrospection, methods: []string{http.MethodPost}, body: formLimit, serve: p.introspect},
+		{path: pathRevocation, methods: []string{http.MethodPost}, body: formLimit, serve: p.revoke},
 		{path: pathAuthorize, methods: both, body: formLimit, serve: p.authorize},
 		{path: pathToken, methods: []string{http.MethodPost}, body: formLimit, serve: p.token(p.grants())},
 	}

@@ -109,6 +109,7 @@ func newWorld(t testing.TB, db store.DB) *world {
 	w.provider = &Provider{
 		DB:        db,
 		Clock:     w.clock,
+		Sessions:  w.sessions,
 		Spent:     &spent.Book{DB: db, Clock: w.clock},
 		Throttle:  throttle.New(throttle.Config{Clock: w.clock}),
 		Directory: access.NewDirectory(access.Config{DB: db, Clock: w.clock, ExternalDomain: "id.example"}),

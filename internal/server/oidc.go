@@ -40,6 +40,7 @@ func (s *Server) provider(clock ident.Clock) *oidc.Provider {
 		Tokens:    s.tokens,
 		Claims:    claims.New(s.db),
 		Proofs:    &dpop.Checker{Clock: clock, Seen: s.spent},
+		Sessions:  s.sessions,
 		Spent:     s.spent,
 		Throttle:  throttle.New(throttle.Config{Clock: clock}),
 		Origins:   s.origins,

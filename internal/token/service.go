@@ -172,6 +172,29 @@ func (s *Service) Inspect(ctx context.Context, at ident.InstanceID, issuer, text
 	return t, nil
 }
 
+// Given returns what a token of a session says that was given out and has not expired, be it of use or
+// not: to revoke it, which counts when its user, say, is active again. It returns [ErrToken] for other texts,
+// and when its user exists no more.
+func (s *Service) Given(ctx context.Context, at ident.InstanceID, issuer, text string) (Token, error) {
+	t, err := s.open(ctx, at, issuer, text)
+	if err != nil {
+		return Token{}, err
+	}
+	if !s.config.Clock.Now().Before(t.Expires) {
+		return Token{}, fmt.Errorf("%w: it has expired", ErrToken)
+	}
+	t.Org, err = store.One(ctx, s.config.DB, func(from store.Scanner) (org ident.OrgID, err error) {
+		return org, from.Scan(&org)
+	}, `SELECT org_id FROM users WHERE instance_id = $1 AND user_id = $2`, string(at), string(t.User))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return Token{}, fmt.Errorf("%w: %w", ErrToken, errGone)
+	case err != nil:
+		return Token{}, fmt.Errorf("read the user of a token of instance %s: %w", at, err)
+	}
+	return t, nil
+}
+
 // maxJWT is the length of the longest JWT that is looked at, in bytes: all that can be sealed, twice
 // encoded, and a signature.
 const maxJWT = 16 << 10

@@ -438,3 +438,31 @@ func TestJWTClaims(t *testing.T) {
 		}
 	})
 }
+
+// TestGiven reads tokens that are of use, and that are not: to revoke them.
+func TestGiven(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		given := func(what, text string, want error) {
+			f.Helper()
+			got, err := f.tokens.Given(f.Context(), "1", issuer, text)
+			if !errors.Is(err, want) || want == nil && (got.Org != "10" || got.User != "20" || got.Number != 1) {
+				f.Errorf("%s: %+v, %v", what, got, err)
+			}
+		}
+		for form, issued := range f.both(Wish{Facts: facts()}) {
+			given(form, issued.Text, nil)
+			f.sql(`DELETE FROM machine_keys`)
+			f.sql(`UPDATE users SET state = 'inactive'`)
+			f.refused(form, issued.Text)
+			given(form+" of no use", issued.Text, nil)
+			given(form+" changed", issued.Text+"A", ErrToken)
+		}
+		issued := f.issue(Wish{Facts: facts()})
+		given("a personal one", f.personal.Reveal(), ErrToken)
+		f.clock.Advance(12 * time.Hour)
+		given("expired", issued.Text, ErrToken)
+		issued = f.issue(Wish{Facts: facts()})
+		f.sql(`DELETE FROM users`)
+		given("of nobody", issued.Text, ErrToken)
+	})
+}
