@@ -25,6 +25,21 @@
 //
 // request_uri_parameter_supported has to be said although it is false: what is left out is true.
 //
+// # Tokens
+//
+// The token endpoint takes POST alone, with a form in the body, and is 405 for all else. (The reference
+// takes any method, and parameters in the URL: what has secrets in a URL ends up in logs.) Every grant goes
+// through [Provider.token], which makes the checks that must not be forgotten: each parameter is there
+// once; who asks does not do so too often (package throttle); a client authenticates in exactly one way; an
+// assertion that has a jti counts once; scopes are bounded; a proof of possession is one for this request.
+// A grant is an entry in [Provider.grants].
+//
+// Errors are those of RFC 6749 section 5.2. A client that cannot be authenticated gets invalid_client, with
+// status 401 and a challenge when it has tried the Authorization header and 400 otherwise; the reference
+// tells a wrong secret (invalid_request) from an unknown client, and answers bad assertions with 500
+// (decision D7). What a client can see in what it has sent it is told; whether a user, a client or a key is
+// there, and whether it may act, it is not.
+//
 // # How an endpoint is added
 //
 // An endpoint is a method of Provider of the form of [endpoint.serve], and one entry in the table. It
