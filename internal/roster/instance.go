@@ -1,11 +1,3 @@
-// Package roster lists who has a part in an instance: memberships together with the users who
-// hold them.
-//
-// It owns no table and changes nothing. What a membership is belongs to member, who a user is
-// to user; it reads the rows of both in one statement.
-//
-// It guarantees that a list is what is there at one moment, and that of all there is only the
-// page that is asked for is held in memory.
 package roster
 
 import (
