@@ -123,7 +123,8 @@ func TestManyAggregates(t *testing.T) {
 			all := make([]shelf, many)
 			for round := range 2 {
 				for i := range all {
-					id, err := fmt.Sprint(i), error(nil)
+					id := fmt.Sprint(i)
+					var err error
 					if round == 0 {
 						all[i], err = eventlog.Begin(ctx, w, shelves, eventlog.Origin{ID: id, Owner: "org"}, begun(id, "thing-"+id)...)
 					} else {
