@@ -343,6 +343,14 @@ var file_castellan_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo
 		Tag:           "bytes,50901,opt,name=auth",
 		Filename:      "castellan/options/v1/options.proto",
 	},
+	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*int32)(nil),
+		Field:         50902,
+		Name:          "castellan.options.v1.success",
+		Tag:           "varint,50902,opt,name=success",
+		Filename:      "castellan/options/v1/options.proto",
+	},
 }
 
 // Extension fields to descriptorpb.MethodOptions.
@@ -352,6 +360,10 @@ var (
 	//
 	// optional castellan.options.v1.Auth auth = 50901;
 	E_Auth = &file_castellan_options_v1_options_proto_extTypes[0]
+	// The HTTP status of a success over REST; 200 when it is left out.
+	//
+	// optional int32 success = 50902;
+	E_Success = &file_castellan_options_v1_options_proto_extTypes[1]
 )
 
 var File_castellan_options_v1_options_proto protoreflect.FileDescriptor
@@ -395,7 +407,8 @@ const file_castellan_options_v1_options_proto_rawDesc = "" +
 	"\rAUTHORIZATION\x10\t\x12\a\n" +
 	"\x03ANY\x10\n" +
 	":P\n" +
-	"\x04auth\x12\x1e.google.protobuf.MethodOptions\x18Ս\x03 \x01(\v2\x1a.castellan.options.v1.AuthR\x04authB.Z,castellan/gen/castellan/options/v1;optionsv1b\x06proto3"
+	"\x04auth\x12\x1e.google.protobuf.MethodOptions\x18Ս\x03 \x01(\v2\x1a.castellan.options.v1.AuthR\x04auth::\n" +
+	"\asuccess\x12\x1e.google.protobuf.MethodOptions\x18֍\x03 \x01(\x05R\asuccessB.Z,castellan/gen/castellan/options/v1;optionsv1b\x06proto3"
 
 var (
 	file_castellan_options_v1_options_proto_rawDescOnce sync.Once
@@ -421,11 +434,12 @@ var file_castellan_options_v1_options_proto_depIdxs = []int32{
 	2, // 0: castellan.options.v1.Auth.on:type_name -> castellan.options.v1.On
 	0, // 1: castellan.options.v1.On.kind:type_name -> castellan.options.v1.On.Kind
 	3, // 2: castellan.options.v1.auth:extendee -> google.protobuf.MethodOptions
-	1, // 3: castellan.options.v1.auth:type_name -> castellan.options.v1.Auth
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	3, // [3:4] is the sub-list for extension type_name
-	2, // [2:3] is the sub-list for extension extendee
+	3, // 3: castellan.options.v1.success:extendee -> google.protobuf.MethodOptions
+	1, // 4: castellan.options.v1.auth:type_name -> castellan.options.v1.Auth
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	4, // [4:5] is the sub-list for extension type_name
+	2, // [2:4] is the sub-list for extension extendee
 	0, // [0:2] is the sub-list for field type_name
 }
 
@@ -441,7 +455,7 @@ func file_castellan_options_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_castellan_options_v1_options_proto_rawDesc), len(file_castellan_options_v1_options_proto_rawDesc)),
 			NumEnums:      1,
 			NumMessages:   2,
-			NumExtensions: 1,
+			NumExtensions: 2,
 			NumServices:   0,
 		},
 		GoTypes:           file_castellan_options_v1_options_proto_goTypes,

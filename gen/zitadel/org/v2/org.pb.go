@@ -25,11 +25,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// DomainFieldName is one of the values of domain field name.
+// DomainFieldName is what domains can be sorted by.
 type DomainFieldName int32
 
 const (
-	// Unspecified.
+	// The date of creation.
 	DomainFieldName_DOMAIN_FIELD_NAME_UNSPECIFIED DomainFieldName = 0
 	// Name.
 	DomainFieldName_DOMAIN_FIELD_NAME_NAME DomainFieldName = 1
@@ -78,15 +78,15 @@ func (DomainFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_org_v2_org_proto_rawDescGZIP(), []int{0}
 }
 
-// DomainValidationType is one of the values of domain validation type.
+// DomainValidationType is how it can be proved that a domain belongs to an organization.
 type DomainValidationType int32
 
 const (
-	// Unspecified.
+	// Nobody has asked.
 	DomainValidationType_DOMAIN_VALIDATION_TYPE_UNSPECIFIED DomainValidationType = 0
-	// Http.
+	// A file on the web server of the domain.
 	DomainValidationType_DOMAIN_VALIDATION_TYPE_HTTP DomainValidationType = 1
-	// Dns.
+	// A TXT record below the domain.
 	DomainValidationType_DOMAIN_VALIDATION_TYPE_DNS DomainValidationType = 2
 )
 
@@ -131,11 +131,11 @@ func (DomainValidationType) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_org_v2_org_proto_rawDescGZIP(), []int{1}
 }
 
-// OrganizationFieldName is one of the values of organization field name.
+// OrganizationFieldName is what organizations can be sorted by.
 type OrganizationFieldName int32
 
 const (
-	// Unspecified.
+	// The date of creation.
 	OrganizationFieldName_ORGANIZATION_FIELD_NAME_UNSPECIFIED OrganizationFieldName = 0
 	// Name.
 	OrganizationFieldName_ORGANIZATION_FIELD_NAME_NAME OrganizationFieldName = 1
@@ -184,17 +184,17 @@ func (OrganizationFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_org_v2_org_proto_rawDescGZIP(), []int{2}
 }
 
-// OrganizationState is one of the values of organization state.
+// OrganizationState is what an organization can be in.
 type OrganizationState int32
 
 const (
-	// Unspecified.
+	// None.
 	OrganizationState_ORGANIZATION_STATE_UNSPECIFIED OrganizationState = 0
-	// Active.
+	// Its users can act.
 	OrganizationState_ORGANIZATION_STATE_ACTIVE OrganizationState = 1
-	// Inactive.
+	// They cannot.
 	OrganizationState_ORGANIZATION_STATE_INACTIVE OrganizationState = 2
-	// Removed.
+	// It is no more, and is in no list.
 	OrganizationState_ORGANIZATION_STATE_REMOVED OrganizationState = 3
 )
 
@@ -241,7 +241,7 @@ func (OrganizationState) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_org_v2_org_proto_rawDescGZIP(), []int{3}
 }
 
-// DefaultOrganizationQuery is a condition of a list.
+// DefaultOrganizationQuery is met by the default organization of the instance.
 type DefaultOrganizationQuery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -278,18 +278,18 @@ func (*DefaultOrganizationQuery) Descriptor() ([]byte, []int) {
 	return file_zitadel_org_v2_org_proto_rawDescGZIP(), []int{0}
 }
 
-// Domain is a domain.
+// Domain is a login domain of an organization.
 type Domain struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the organization.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// The domain.
 	Domain string `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
-	// It belongs to the user; nothing is sent to find out.
+	// It has been proved that it belongs to the organization, or nobody asks for a proof.
 	IsVerified bool `protobuf:"varint,3,opt,name=is_verified,json=isVerified,proto3" json:"is_verified,omitempty"`
-	// It is the primary one.
+	// It is the one shown in login names.
 	IsPrimary bool `protobuf:"varint,4,opt,name=is_primary,json=isPrimary,proto3" json:"is_primary,omitempty"`
-	// Validation type.
+	// How it was or is to be proved, if that was asked for.
 	ValidationType DomainValidationType `protobuf:"varint,5,opt,name=validation_type,json=validationType,proto3,enum=zitadel.org.v2.DomainValidationType" json:"validation_type,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -360,10 +360,10 @@ func (x *Domain) GetValidationType() DomainValidationType {
 	return DomainValidationType_DOMAIN_VALIDATION_TYPE_UNSPECIFIED
 }
 
-// DomainSearchFilter is a condition of a list.
+// DomainSearchFilter is a condition on domains.
 type DomainSearchFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Filter.
+	// What must hold.
 	//
 	// Types that are valid to be assigned to Filter:
 	//
@@ -430,7 +430,7 @@ type DomainSearchFilter_DomainFilter struct {
 
 func (*DomainSearchFilter_DomainFilter) isDomainSearchFilter_Filter() {}
 
-// Metadata is a metadata.
+// Metadata is what others have written down about an organization under a key.
 type Metadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key.
@@ -567,7 +567,8 @@ func (x *Organization) GetPrimaryDomain() string {
 	return ""
 }
 
-// OrganizationDomainQuery is a condition of a list.
+// OrganizationDomainQuery is met by a verified domain, whatever its case, in either of its forms: as people write it,
+// or in ASCII.
 type OrganizationDomainQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The domain.
@@ -622,7 +623,7 @@ func (x *OrganizationDomainQuery) GetMethod() v2.TextQueryMethod {
 	return v2.TextQueryMethod(0)
 }
 
-// OrganizationIDQuery is a condition of a list.
+// OrganizationIDQuery is met by one organization.
 type OrganizationIDQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
@@ -668,7 +669,7 @@ func (x *OrganizationIDQuery) GetId() string {
 	return ""
 }
 
-// OrganizationNameQuery is a condition of a list.
+// OrganizationNameQuery is met by names.
 type OrganizationNameQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name.
@@ -723,7 +724,7 @@ func (x *OrganizationNameQuery) GetMethod() v2.TextQueryMethod {
 	return v2.TextQueryMethod(0)
 }
 
-// OrganizationStateQuery is a condition of a list.
+// OrganizationStateQuery is met by organizations in a state.
 type OrganizationStateQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its state.
@@ -769,7 +770,7 @@ func (x *OrganizationStateQuery) GetState() OrganizationState {
 	return OrganizationState_ORGANIZATION_STATE_UNSPECIFIED
 }
 
-// SearchQuery is a condition of a list.
+// SearchQuery is a condition on organizations.
 type SearchQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The condition.

@@ -9,6 +9,7 @@
 package orgv2
 
 import (
+	_ "castellan/gen/castellan/options/v1"
 	v21 "castellan/gen/zitadel/filter/v2"
 	v22 "castellan/gen/zitadel/metadata/v2"
 	v2 "castellan/gen/zitadel/object/v2"
@@ -226,13 +227,13 @@ func (x *AddOrganizationDomainResponse) GetCreationDate() *timestamppb.Timestamp
 // AddOrganizationRequest is what AddOrganization takes.
 type AddOrganizationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its name.
+	// Its name, which no other organization of the instance has.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Admins.
+	// Who looks after it.
 	Admins []*AddOrganizationRequest_Admin `protobuf:"bytes,2,rep,name=admins,proto3" json:"admins,omitempty"`
-	// Id of the organization.
+	// Its id; without one it gets one.
 	OrganizationId *string `protobuf:"bytes,4,opt,name=organization_id,json=organizationId,proto3,oneof" json:"organization_id,omitempty"`
-	// Id of the organization.
+	// The older name of organization_id, which counts before it.
 	//
 	// Deprecated: Marked as deprecated in zitadel/org/v2/org_service.proto.
 	OrgId         *string `protobuf:"bytes,3,opt,name=org_id,json=orgId,proto3,oneof" json:"org_id,omitempty"`
@@ -306,7 +307,7 @@ type AddOrganizationResponse struct {
 	Details *v2.Details `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	// Id of the organization.
 	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// Created admins.
+	// The people of the request, in its order.
 	CreatedAdmins []*AddOrganizationResponse_CreatedAdmin `protobuf:"bytes,3,rep,name=created_admins,json=createdAdmins,proto3" json:"created_admins,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -561,7 +562,7 @@ type DeleteOrganizationMetadataRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the organization.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// The keys found.
+	// The keys.
 	Keys          []string `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -756,7 +757,7 @@ type GenerateOrganizationDomainValidationRequest struct {
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// The domain.
 	Domain string `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
-	// Type.
+	// How it is to be proved.
 	Type          DomainValidationType `protobuf:"varint,3,opt,name=type,proto3,enum=zitadel.org.v2.DomainValidationType" json:"type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -816,9 +817,9 @@ func (x *GenerateOrganizationDomainValidationRequest) GetType() DomainValidation
 // GenerateOrganizationDomainValidationResponse is what GenerateOrganizationDomainValidation answers.
 type GenerateOrganizationDomainValidationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The token, shown this once.
+	// What is to be published: as the content of the file, or as a TXT record.
 	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
-	// Url.
+	// Where it is to be published: the URL of the file, or the name of the record.
 	Url           string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -944,9 +945,9 @@ func (x *ListOrganizationDomainsRequest) GetSortingColumn() DomainFieldName {
 // ListOrganizationDomainsResponse is what ListOrganizationDomains answers.
 type ListOrganizationDomainsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which page of the list is wanted.
+	// How many there are, and how many an answer shows at most.
 	Pagination *v21.PaginationResponse `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
-	// Domains.
+	// The page of the list.
 	Domains       []*Domain `protobuf:"bytes,2,rep,name=domains,proto3" json:"domains,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1063,9 +1064,9 @@ func (x *ListOrganizationMetadataRequest) GetFilters() []*v22.MetadataSearchFilt
 // ListOrganizationMetadataResponse is what ListOrganizationMetadata answers.
 type ListOrganizationMetadataResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which page of the list is wanted.
+	// How many there are, and how many an answer shows at most.
 	Pagination *v21.PaginationResponse `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
-	// Keys and values of the caller.
+	// The page of the list.
 	Metadata      []*v22.Metadata `protobuf:"bytes,2,rep,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1118,7 +1119,7 @@ func (x *ListOrganizationMetadataResponse) GetMetadata() []*v22.Metadata {
 // ListOrganizationsRequest is what ListOrganizations takes.
 type ListOrganizationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The condition.
+	// Which page of the list is wanted.
 	Query *v2.ListQuery `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
 	// What the list is sorted by.
 	SortingColumn OrganizationFieldName `protobuf:"varint,2,opt,name=sorting_column,json=sortingColumn,proto3,enum=zitadel.org.v2.OrganizationFieldName" json:"sorting_column,omitempty"`
@@ -1182,7 +1183,7 @@ func (x *ListOrganizationsRequest) GetQueries() []*SearchQuery {
 // ListOrganizationsResponse is what ListOrganizations answers.
 type ListOrganizationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// How many there are, and when that was so.
 	Details *v2.ListDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	// What the list is sorted by.
 	SortingColumn OrganizationFieldName `protobuf:"varint,2,opt,name=sorting_column,json=sortingColumn,proto3,enum=zitadel.org.v2.OrganizationFieldName" json:"sorting_column,omitempty"`
@@ -1248,7 +1249,7 @@ type SetOrganizationMetadataRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the organization.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// Keys and values of the caller.
+	// Keys and values. Of two values for one key the later one counts.
 	Metadata      []*Metadata `protobuf:"bytes,2,rep,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1301,7 +1302,7 @@ func (x *SetOrganizationMetadataRequest) GetMetadata() []*Metadata {
 // SetOrganizationMetadataResponse is what SetOrganizationMetadata answers.
 type SetOrganizationMetadataResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Set date.
+	// When the organization was last changed.
 	SetDate       *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=set_date,json=setDate,proto3" json:"set_date,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1546,17 +1547,17 @@ func (x *VerifyOrganizationDomainResponse) GetChangeDate() *timestamppb.Timestam
 	return nil
 }
 
-// Admin is an admin.
+// Admin is who is to look after the organization.
 type AddOrganizationRequest_Admin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// User type.
+	// Who it is; one of them is set.
 	//
 	// Types that are valid to be assigned to UserType:
 	//
 	//	*AddOrganizationRequest_Admin_UserId
 	//	*AddOrganizationRequest_Admin_Human
 	UserType isAddOrganizationRequest_Admin_UserType `protobuf_oneof:"user_type"`
-	// The roles.
+	// Roles on the organization; none are those of an owner.
 	Roles         []string `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1629,12 +1630,12 @@ type isAddOrganizationRequest_Admin_UserType interface {
 }
 
 type AddOrganizationRequest_Admin_UserId struct {
-	// Id of the user.
+	// Id of a user of the instance.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3,oneof"`
 }
 
 type AddOrganizationRequest_Admin_Human struct {
-	// A person.
+	// A person who becomes a user of the organization.
 	Human *v23.AddHumanUserRequest `protobuf:"bytes,2,opt,name=human,proto3,oneof"`
 }
 
@@ -1642,14 +1643,14 @@ func (*AddOrganizationRequest_Admin_UserId) isAddOrganizationRequest_Admin_UserT
 
 func (*AddOrganizationRequest_Admin_Human) isAddOrganizationRequest_Admin_UserType() {}
 
-// CreatedAdmin is a created admin.
+// CreatedAdmin is a person who came to be.
 type AddOrganizationResponse_CreatedAdmin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Email code.
+	// The code that verifies the e-mail address, if it was asked for.
 	EmailCode *string `protobuf:"bytes,2,opt,name=email_code,json=emailCode,proto3,oneof" json:"email_code,omitempty"`
-	// Phone code.
+	// The code that verifies the phone number, if it was asked for.
 	PhoneCode     *string `protobuf:"bytes,3,opt,name=phone_code,json=phoneCode,proto3,oneof" json:"phone_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1710,7 +1711,7 @@ var File_zitadel_org_v2_org_service_proto protoreflect.FileDescriptor
 
 const file_zitadel_org_v2_org_service_proto_rawDesc = "" +
 	"\n" +
-	" zitadel/org/v2/org_service.proto\x12\x0ezitadel.org.v2\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\x1a\x1ezitadel/filter/v2/filter.proto\x1a\"zitadel/metadata/v2/metadata.proto\x1a\x1ezitadel/object/v2/object.proto\x1a\x18zitadel/org/v2/org.proto\x1a\"zitadel/user/v2/user_service.proto\"R\n" +
+	" zitadel/org/v2/org_service.proto\x12\x0ezitadel.org.v2\x1a\"castellan/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17validate/validate.proto\x1a\x1ezitadel/filter/v2/filter.proto\x1a\"zitadel/metadata/v2/metadata.proto\x1a\x1ezitadel/object/v2/object.proto\x1a\x18zitadel/org/v2/org.proto\x1a\"zitadel/user/v2/user_service.proto\"R\n" +
 	"\x1bActivateOrganizationRequest\x123\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\n" +
 	"\xfaB\ar\x05\x10\x01\x18\xc8\x01R\x0eorganizationId\"[\n" +
@@ -1840,22 +1841,25 @@ const file_zitadel_org_v2_org_service_proto_rawDesc = "" +
 	"\xfaB\ar\x05\x10\x01\x18\xfd\x01R\x06domain\"_\n" +
 	" VerifyOrganizationDomainResponse\x12;\n" +
 	"\vchange_date\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"changeDate2\xd0\x13\n" +
-	"\x13OrganizationService\x12\x80\x01\n" +
-	"\x0fAddOrganization\x12&.zitadel.org.v2.AddOrganizationRequest\x1a'.zitadel.org.v2.AddOrganizationResponse\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v2/organizations\x12\x9b\x01\n" +
-	"\x12UpdateOrganization\x12).zitadel.org.v2.UpdateOrganizationRequest\x1a*.zitadel.org.v2.UpdateOrganizationResponse\".\x82\xd3\xe4\x93\x02(:\x01*\"#/v2/organizations/{organization_id}\x12\x8e\x01\n" +
-	"\x11ListOrganizations\x12(.zitadel.org.v2.ListOrganizationsRequest\x1a).zitadel.org.v2.ListOrganizationsResponse\"$\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v2/organizations/_search\x12\x98\x01\n" +
-	"\x12DeleteOrganization\x12).zitadel.org.v2.DeleteOrganizationRequest\x1a*.zitadel.org.v2.DeleteOrganizationResponse\"+\x82\xd3\xe4\x93\x02%*#/v2/organizations/{organization_id}\x12\xb3\x01\n" +
-	"\x17SetOrganizationMetadata\x12..zitadel.org.v2.SetOrganizationMetadataRequest\x1a/.zitadel.org.v2.SetOrganizationMetadataResponse\"7\x82\xd3\xe4\x93\x021:\x01*\",/v2/organizations/{organization_id}/metadata\x12\xbd\x01\n" +
-	"\x18ListOrganizationMetadata\x12/.zitadel.org.v2.ListOrganizationMetadataRequest\x1a0.zitadel.org.v2.ListOrganizationMetadataResponse\">\x82\xd3\xe4\x93\x028:\x01*\"3/v2/organizations/{organization_id}/metadata/search\x12\xb9\x01\n" +
-	"\x1aDeleteOrganizationMetadata\x121.zitadel.org.v2.DeleteOrganizationMetadataRequest\x1a2.zitadel.org.v2.DeleteOrganizationMetadataResponse\"4\x82\xd3\xe4\x93\x02.*,/v2/organizations/{organization_id}/metadata\x12\xac\x01\n" +
-	"\x15AddOrganizationDomain\x12,.zitadel.org.v2.AddOrganizationDomainRequest\x1a-.zitadel.org.v2.AddOrganizationDomainResponse\"6\x82\xd3\xe4\x93\x020:\x01*\"+/v2/organizations/{organization_id}/domains\x12\xb9\x01\n" +
-	"\x17ListOrganizationDomains\x12..zitadel.org.v2.ListOrganizationDomainsRequest\x1a/.zitadel.org.v2.ListOrganizationDomainsResponse\"=\x82\xd3\xe4\x93\x027:\x01*\"2/v2/organizations/{organization_id}/domains/search\x12\xb2\x01\n" +
-	"\x18DeleteOrganizationDomain\x12/.zitadel.org.v2.DeleteOrganizationDomainRequest\x1a0.zitadel.org.v2.DeleteOrganizationDomainResponse\"3\x82\xd3\xe4\x93\x02-*+/v2/organizations/{organization_id}/domains\x12\xed\x01\n" +
-	"$GenerateOrganizationDomainValidation\x12;.zitadel.org.v2.GenerateOrganizationDomainValidationRequest\x1a<.zitadel.org.v2.GenerateOrganizationDomainValidationResponse\"J\x82\xd3\xe4\x93\x02D:\x01*\"?/v2/organizations/{organization_id}/domains/validation/generate\x12\xc7\x01\n" +
-	"\x18VerifyOrganizationDomain\x12/.zitadel.org.v2.VerifyOrganizationDomainRequest\x1a0.zitadel.org.v2.VerifyOrganizationDomainResponse\"H\x82\xd3\xe4\x93\x02B:\x01*\"=/v2/organizations/{organization_id}/domains/validation/verify\x12\xb2\x01\n" +
-	"\x16DeactivateOrganization\x12-.zitadel.org.v2.DeactivateOrganizationRequest\x1a..zitadel.org.v2.DeactivateOrganizationResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v2/organizations/{organization_id}/deactivate\x12\xaa\x01\n" +
-	"\x14ActivateOrganization\x12+.zitadel.org.v2.ActivateOrganizationRequest\x1a,.zitadel.org.v2.ActivateOrganizationResponse\"7\x82\xd3\xe4\x93\x021:\x01*\",/v2/organizations/{organization_id}/activateB$Z\"castellan/gen/zitadel/org/v2;orgv2b\x06proto3"
+	"changeDate2\xbe\x17\n" +
+	"\x13OrganizationService\x12\x97\x01\n" +
+	"\x0fAddOrganization\x12&.zitadel.org.v2.AddOrganizationRequest\x1a'.zitadel.org.v2.AddOrganizationResponse\"3\xaa\xed\x18\x0e\x18\x01\"\n" +
+	"org.create\xb0\xed\x18\xc9\x01\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v2/organizations\x12\xc1\x01\n" +
+	"\x12UpdateOrganization\x12).zitadel.org.v2.UpdateOrganizationRequest\x1a*.zitadel.org.v2.UpdateOrganizationResponse\"T\xaa\xed\x18\"\x18\x01\"\torg.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x02(:\x01*\"#/v2/organizations/{organization_id}\x12\xa2\x01\n" +
+	"\x11ListOrganizations\x12(.zitadel.org.v2.ListOrganizationsRequest\x1a).zitadel.org.v2.ListOrganizationsResponse\"8\xaa\xed\x18\x10\"\borg.readJ\x04\b\n" +
+	" \x01\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v2/organizations/_search\x12\xbf\x01\n" +
+	"\x12DeleteOrganization\x12).zitadel.org.v2.DeleteOrganizationRequest\x1a*.zitadel.org.v2.DeleteOrganizationResponse\"R\xaa\xed\x18#\x18\x01\"\n" +
+	"org.deleteJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x02%*#/v2/organizations/{organization_id}\x12\xd9\x01\n" +
+	"\x17SetOrganizationMetadata\x12..zitadel.org.v2.SetOrganizationMetadataRequest\x1a/.zitadel.org.v2.SetOrganizationMetadataResponse\"]\xaa\xed\x18\"\x18\x01\"\torg.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x021:\x01*\",/v2/organizations/{organization_id}/metadata\x12\xe0\x01\n" +
+	"\x18ListOrganizationMetadata\x12/.zitadel.org.v2.ListOrganizationMetadataRequest\x1a0.zitadel.org.v2.ListOrganizationMetadataResponse\"a\xaa\xed\x18\x1f\"\borg.readJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x028:\x01*\"3/v2/organizations/{organization_id}/metadata/search\x12\xdf\x01\n" +
+	"\x1aDeleteOrganizationMetadata\x121.zitadel.org.v2.DeleteOrganizationMetadataRequest\x1a2.zitadel.org.v2.DeleteOrganizationMetadataResponse\"Z\xaa\xed\x18\"\x18\x01\"\torg.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x02.*,/v2/organizations/{organization_id}/metadata\x12\xd2\x01\n" +
+	"\x15AddOrganizationDomain\x12,.zitadel.org.v2.AddOrganizationDomainRequest\x1a-.zitadel.org.v2.AddOrganizationDomainResponse\"\\\xaa\xed\x18\"\x18\x01\"\torg.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x020:\x01*\"+/v2/organizations/{organization_id}/domains\x12\xdc\x01\n" +
+	"\x17ListOrganizationDomains\x12..zitadel.org.v2.ListOrganizationDomainsRequest\x1a/.zitadel.org.v2.ListOrganizationDomainsResponse\"`\xaa\xed\x18\x1f\"\borg.readJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x027:\x01*\"2/v2/organizations/{organization_id}/domains/search\x12\xd8\x01\n" +
+	"\x18DeleteOrganizationDomain\x12/.zitadel.org.v2.DeleteOrganizationDomainRequest\x1a0.zitadel.org.v2.DeleteOrganizationDomainResponse\"Y\xaa\xed\x18\"\x18\x01\"\torg.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x02-*+/v2/organizations/{organization_id}/domains\x12\x93\x02\n" +
+	"$GenerateOrganizationDomainValidation\x12;.zitadel.org.v2.GenerateOrganizationDomainValidationRequest\x1a<.zitadel.org.v2.GenerateOrganizationDomainValidationResponse\"p\xaa\xed\x18\"\x18\x01\"\torg.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x02D:\x01*\"?/v2/organizations/{organization_id}/domains/validation/generate\x12\xed\x01\n" +
+	"\x18VerifyOrganizationDomain\x12/.zitadel.org.v2.VerifyOrganizationDomainRequest\x1a0.zitadel.org.v2.VerifyOrganizationDomainResponse\"n\xaa\xed\x18\"\x18\x01\"\torg.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x02B:\x01*\"=/v2/organizations/{organization_id}/domains/validation/verify\x12\xd8\x01\n" +
+	"\x16DeactivateOrganization\x12-.zitadel.org.v2.DeactivateOrganizationRequest\x1a..zitadel.org.v2.DeactivateOrganizationResponse\"_\xaa\xed\x18\"\x18\x01\"\torg.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x023:\x01*\"./v2/organizations/{organization_id}/deactivate\x12\xd0\x01\n" +
+	"\x14ActivateOrganization\x12+.zitadel.org.v2.ActivateOrganizationRequest\x1a,.zitadel.org.v2.ActivateOrganizationResponse\"]\xaa\xed\x18\"\x18\x01\"\torg.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x021:\x01*\",/v2/organizations/{organization_id}/activateB$Z\"castellan/gen/zitadel/org/v2;orgv2b\x06proto3"
 
 var (
 	file_zitadel_org_v2_org_service_proto_rawDescOnce sync.Once

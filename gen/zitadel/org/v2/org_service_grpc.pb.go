@@ -43,33 +43,39 @@ const (
 //
 // OrganizationService is called at the host of an instance, and is about that instance.
 type OrganizationServiceClient interface {
-	// Add organization.
+	// AddOrganization makes an organization, and users its administrators: some that there are, or people who come to be
+	// with it, and belong to it. It gets a login domain that is made from its name.
 	AddOrganization(ctx context.Context, in *AddOrganizationRequest, opts ...grpc.CallOption) (*AddOrganizationResponse, error)
-	// Update organization.
+	// UpdateOrganization gives an organization another name. The domain that was made from the name follows it.
 	UpdateOrganization(ctx context.Context, in *UpdateOrganizationRequest, opts ...grpc.CallOption) (*UpdateOrganizationResponse, error)
-	// List organizations.
+	// ListOrganizations shows the organizations that the caller may read. Users need no permission for the call: those who
+	// may read none are shown none.
 	ListOrganizations(ctx context.Context, in *ListOrganizationsRequest, opts ...grpc.CallOption) (*ListOrganizationsResponse, error)
-	// Delete organization.
+	// DeleteOrganization removes an organization with all that belongs to it: users, projects, and what they have. To members
+	// of the instance who may remove any, one that is not there is removed already: the answer has no date then. The default
+	// organization, and the one of the instance's own project, stay.
 	DeleteOrganization(ctx context.Context, in *DeleteOrganizationRequest, opts ...grpc.CallOption) (*DeleteOrganizationResponse, error)
-	// Set organization metadata.
+	// SetOrganizationMetadata sets what stands under some keys, in place of what stood there.
 	SetOrganizationMetadata(ctx context.Context, in *SetOrganizationMetadataRequest, opts ...grpc.CallOption) (*SetOrganizationMetadataResponse, error)
-	// List organization metadata.
+	// ListOrganizationMetadata shows what stands under the keys of an organization, sorted by key.
 	ListOrganizationMetadata(ctx context.Context, in *ListOrganizationMetadataRequest, opts ...grpc.CallOption) (*ListOrganizationMetadataResponse, error)
-	// Delete organization metadata.
+	// DeleteOrganizationMetadata removes what stands under some keys.
 	DeleteOrganizationMetadata(ctx context.Context, in *DeleteOrganizationMetadataRequest, opts ...grpc.CallOption) (*DeleteOrganizationMetadataResponse, error)
-	// Add organization domain.
+	// AddOrganizationDomain gives an organization one more login domain. Unless the policy asks for a proof, it is verified
+	// at once.
 	AddOrganizationDomain(ctx context.Context, in *AddOrganizationDomainRequest, opts ...grpc.CallOption) (*AddOrganizationDomainResponse, error)
-	// List organization domains.
+	// ListOrganizationDomains shows the login domains of an organization.
 	ListOrganizationDomains(ctx context.Context, in *ListOrganizationDomainsRequest, opts ...grpc.CallOption) (*ListOrganizationDomainsResponse, error)
-	// Delete organization domain.
+	// DeleteOrganizationDomain takes a login domain from an organization, which anyone may have then. The primary one stays.
 	DeleteOrganizationDomain(ctx context.Context, in *DeleteOrganizationDomainRequest, opts ...grpc.CallOption) (*DeleteOrganizationDomainResponse, error)
-	// Generate organization domain validation.
+	// GenerateOrganizationDomainValidation returns what has to be published to prove that a domain belongs to the
+	// organization. What an earlier call has returned counts no more.
 	GenerateOrganizationDomainValidation(ctx context.Context, in *GenerateOrganizationDomainValidationRequest, opts ...grpc.CallOption) (*GenerateOrganizationDomainValidationResponse, error)
-	// Verify organization domain.
+	// VerifyOrganizationDomain looks for that proof, and verifies the domain when it is there.
 	VerifyOrganizationDomain(ctx context.Context, in *VerifyOrganizationDomainRequest, opts ...grpc.CallOption) (*VerifyOrganizationDomainResponse, error)
-	// Deactivate organization.
+	// DeactivateOrganization ends that users of an organization can act, and that anybody can use what it has.
 	DeactivateOrganization(ctx context.Context, in *DeactivateOrganizationRequest, opts ...grpc.CallOption) (*DeactivateOrganizationResponse, error)
-	// Activate organization.
+	// ActivateOrganization takes that back.
 	ActivateOrganization(ctx context.Context, in *ActivateOrganizationRequest, opts ...grpc.CallOption) (*ActivateOrganizationResponse, error)
 }
 
@@ -227,33 +233,39 @@ func (c *organizationServiceClient) ActivateOrganization(ctx context.Context, in
 //
 // OrganizationService is called at the host of an instance, and is about that instance.
 type OrganizationServiceServer interface {
-	// Add organization.
+	// AddOrganization makes an organization, and users its administrators: some that there are, or people who come to be
+	// with it, and belong to it. It gets a login domain that is made from its name.
 	AddOrganization(context.Context, *AddOrganizationRequest) (*AddOrganizationResponse, error)
-	// Update organization.
+	// UpdateOrganization gives an organization another name. The domain that was made from the name follows it.
 	UpdateOrganization(context.Context, *UpdateOrganizationRequest) (*UpdateOrganizationResponse, error)
-	// List organizations.
+	// ListOrganizations shows the organizations that the caller may read. Users need no permission for the call: those who
+	// may read none are shown none.
 	ListOrganizations(context.Context, *ListOrganizationsRequest) (*ListOrganizationsResponse, error)
-	// Delete organization.
+	// DeleteOrganization removes an organization with all that belongs to it: users, projects, and what they have. To members
+	// of the instance who may remove any, one that is not there is removed already: the answer has no date then. The default
+	// organization, and the one of the instance's own project, stay.
 	DeleteOrganization(context.Context, *DeleteOrganizationRequest) (*DeleteOrganizationResponse, error)
-	// Set organization metadata.
+	// SetOrganizationMetadata sets what stands under some keys, in place of what stood there.
 	SetOrganizationMetadata(context.Context, *SetOrganizationMetadataRequest) (*SetOrganizationMetadataResponse, error)
-	// List organization metadata.
+	// ListOrganizationMetadata shows what stands under the keys of an organization, sorted by key.
 	ListOrganizationMetadata(context.Context, *ListOrganizationMetadataRequest) (*ListOrganizationMetadataResponse, error)
-	// Delete organization metadata.
+	// DeleteOrganizationMetadata removes what stands under some keys.
 	DeleteOrganizationMetadata(context.Context, *DeleteOrganizationMetadataRequest) (*DeleteOrganizationMetadataResponse, error)
-	// Add organization domain.
+	// AddOrganizationDomain gives an organization one more login domain. Unless the policy asks for a proof, it is verified
+	// at once.
 	AddOrganizationDomain(context.Context, *AddOrganizationDomainRequest) (*AddOrganizationDomainResponse, error)
-	// List organization domains.
+	// ListOrganizationDomains shows the login domains of an organization.
 	ListOrganizationDomains(context.Context, *ListOrganizationDomainsRequest) (*ListOrganizationDomainsResponse, error)
-	// Delete organization domain.
+	// DeleteOrganizationDomain takes a login domain from an organization, which anyone may have then. The primary one stays.
 	DeleteOrganizationDomain(context.Context, *DeleteOrganizationDomainRequest) (*DeleteOrganizationDomainResponse, error)
-	// Generate organization domain validation.
+	// GenerateOrganizationDomainValidation returns what has to be published to prove that a domain belongs to the
+	// organization. What an earlier call has returned counts no more.
 	GenerateOrganizationDomainValidation(context.Context, *GenerateOrganizationDomainValidationRequest) (*GenerateOrganizationDomainValidationResponse, error)
-	// Verify organization domain.
+	// VerifyOrganizationDomain looks for that proof, and verifies the domain when it is there.
 	VerifyOrganizationDomain(context.Context, *VerifyOrganizationDomainRequest) (*VerifyOrganizationDomainResponse, error)
-	// Deactivate organization.
+	// DeactivateOrganization ends that users of an organization can act, and that anybody can use what it has.
 	DeactivateOrganization(context.Context, *DeactivateOrganizationRequest) (*DeactivateOrganizationResponse, error)
-	// Activate organization.
+	// ActivateOrganization takes that back.
 	ActivateOrganization(context.Context, *ActivateOrganizationRequest) (*ActivateOrganizationResponse, error)
 	mustEmbedUnimplementedOrganizationServiceServer()
 }

@@ -26,15 +26,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// GrantedProjectState is one of the values of granted project state.
+// GrantedProjectState is what the grant of a project can be in.
 type GrantedProjectState int32
 
 const (
-	// Unspecified.
+	// None.
 	GrantedProjectState_GRANTED_PROJECT_STATE_UNSPECIFIED GrantedProjectState = 0
-	// Active.
+	// It is in use.
 	GrantedProjectState_GRANTED_PROJECT_STATE_ACTIVE GrantedProjectState = 1
-	// Inactive.
+	// It is out of use.
 	GrantedProjectState_GRANTED_PROJECT_STATE_INACTIVE GrantedProjectState = 2
 )
 
@@ -79,15 +79,15 @@ func (GrantedProjectState) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_project_v2_project_proto_rawDescGZIP(), []int{0}
 }
 
-// PrivateLabelingSetting is one of the values of private labeling setting.
+// PrivateLabelingSetting is whose look the pages for signing in can have.
 type PrivateLabelingSetting int32
 
 const (
-	// Unspecified.
+	// That of the instance.
 	PrivateLabelingSetting_PRIVATE_LABELING_SETTING_UNSPECIFIED PrivateLabelingSetting = 0
-	// Enforce project resource owner policy.
+	// That of the organization that owns the project.
 	PrivateLabelingSetting_PRIVATE_LABELING_SETTING_ENFORCE_PROJECT_RESOURCE_OWNER_POLICY PrivateLabelingSetting = 1
-	// Allow login user resource owner policy.
+	// That of the organization of the user, once it is known.
 	PrivateLabelingSetting_PRIVATE_LABELING_SETTING_ALLOW_LOGIN_USER_RESOURCE_OWNER_POLICY PrivateLabelingSetting = 2
 )
 
@@ -132,11 +132,11 @@ func (PrivateLabelingSetting) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_project_v2_project_proto_rawDescGZIP(), []int{1}
 }
 
-// ProjectFieldName is one of the values of project field name.
+// ProjectFieldName is what projects can be sorted by.
 type ProjectFieldName int32
 
 const (
-	// Unspecified.
+	// The date of creation.
 	ProjectFieldName_PROJECT_FIELD_NAME_UNSPECIFIED ProjectFieldName = 0
 	// Id.
 	ProjectFieldName_PROJECT_FIELD_NAME_ID ProjectFieldName = 1
@@ -193,11 +193,11 @@ func (ProjectFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_project_v2_project_proto_rawDescGZIP(), []int{2}
 }
 
-// ProjectGrantFieldName is one of the values of project grant field name.
+// ProjectGrantFieldName is what grants can be sorted by.
 type ProjectGrantFieldName int32
 
 const (
-	// Unspecified.
+	// The date of creation.
 	ProjectGrantFieldName_PROJECT_GRANT_FIELD_NAME_UNSPECIFIED ProjectGrantFieldName = 0
 	// Project id.
 	ProjectGrantFieldName_PROJECT_GRANT_FIELD_NAME_PROJECT_ID ProjectGrantFieldName = 1
@@ -250,15 +250,15 @@ func (ProjectGrantFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_project_v2_project_proto_rawDescGZIP(), []int{3}
 }
 
-// ProjectGrantState is one of the values of project grant state.
+// ProjectGrantState is what a grant can be in.
 type ProjectGrantState int32
 
 const (
-	// Unspecified.
+	// None.
 	ProjectGrantState_PROJECT_GRANT_STATE_UNSPECIFIED ProjectGrantState = 0
-	// Active.
+	// It is in use.
 	ProjectGrantState_PROJECT_GRANT_STATE_ACTIVE ProjectGrantState = 1
-	// Inactive.
+	// It is out of use.
 	ProjectGrantState_PROJECT_GRANT_STATE_INACTIVE ProjectGrantState = 2
 )
 
@@ -303,11 +303,11 @@ func (ProjectGrantState) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_project_v2_project_proto_rawDescGZIP(), []int{4}
 }
 
-// ProjectRoleFieldName is one of the values of project role field name.
+// ProjectRoleFieldName is what roles can be sorted by.
 type ProjectRoleFieldName int32
 
 const (
-	// Unspecified.
+	// The date of creation.
 	ProjectRoleFieldName_PROJECT_ROLE_FIELD_NAME_UNSPECIFIED ProjectRoleFieldName = 0
 	// Key.
 	ProjectRoleFieldName_PROJECT_ROLE_FIELD_NAME_KEY ProjectRoleFieldName = 1
@@ -360,15 +360,15 @@ func (ProjectRoleFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_project_v2_project_proto_rawDescGZIP(), []int{5}
 }
 
-// ProjectState is one of the values of project state.
+// ProjectState is what a project can be in.
 type ProjectState int32
 
 const (
-	// Unspecified.
+	// None.
 	ProjectState_PROJECT_STATE_UNSPECIFIED ProjectState = 0
-	// Active.
+	// It is in use.
 	ProjectState_PROJECT_STATE_ACTIVE ProjectState = 1
-	// Inactive.
+	// It is out of use.
 	ProjectState_PROJECT_STATE_INACTIVE ProjectState = 2
 )
 
@@ -413,17 +413,17 @@ func (ProjectState) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_project_v2_project_proto_rawDescGZIP(), []int{6}
 }
 
-// Type is one of the values of type.
+// Type is what the organization has to do with a project.
 type ProjectOrganizationIDFilter_Type int32
 
 const (
-	// Unspecified.
+	// As OWNED_OR_GRANTED.
 	ProjectOrganizationIDFilter_TYPE_UNSPECIFIED ProjectOrganizationIDFilter_Type = 0
-	// Owned.
+	// It owns it.
 	ProjectOrganizationIDFilter_OWNED ProjectOrganizationIDFilter_Type = 1
-	// Granted.
+	// It is granted it.
 	ProjectOrganizationIDFilter_GRANTED ProjectOrganizationIDFilter_Type = 2
-	// Owned or granted.
+	// One of the two.
 	ProjectOrganizationIDFilter_OWNED_OR_GRANTED ProjectOrganizationIDFilter_Type = 3
 )
 
@@ -470,34 +470,34 @@ func (ProjectOrganizationIDFilter_Type) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_project_v2_project_proto_rawDescGZIP(), []int{4, 0}
 }
 
-// Project is a project.
+// Project is a project; with granted_organization_id, the grant of one to an organization.
 type Project struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the organization.
+	// Id of the organization that owns it.
 	OrganizationId string `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// When it came to be.
+	// When it came to be, or was granted.
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
-	// When it was last changed.
+	// When it, or the grant, was last changed.
 	ChangeDate *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=change_date,json=changeDate,proto3" json:"change_date,omitempty"`
 	// Its name.
 	Name string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
 	// Its state.
 	State ProjectState `protobuf:"varint,6,opt,name=state,proto3,enum=zitadel.project.v2.ProjectState" json:"state,omitempty"`
-	// Project role assertion.
+	// The roles of a user are in its tokens without being asked for.
 	ProjectRoleAssertion bool `protobuf:"varint,7,opt,name=project_role_assertion,json=projectRoleAssertion,proto3" json:"project_role_assertion,omitempty"`
-	// Authorization required.
+	// Only who has an authorization for the project can sign in.
 	AuthorizationRequired bool `protobuf:"varint,8,opt,name=authorization_required,json=authorizationRequired,proto3" json:"authorization_required,omitempty"`
-	// Project access required.
+	// Only users of organizations that own the project, or are granted it, can sign in.
 	ProjectAccessRequired bool `protobuf:"varint,9,opt,name=project_access_required,json=projectAccessRequired,proto3" json:"project_access_required,omitempty"`
-	// Private labeling setting.
+	// Whose look the pages for signing in have.
 	PrivateLabelingSetting PrivateLabelingSetting `protobuf:"varint,10,opt,name=private_labeling_setting,json=privateLabelingSetting,proto3,enum=zitadel.project.v2.PrivateLabelingSetting" json:"private_labeling_setting,omitempty"`
-	// Id of the organization that was granted the project.
+	// Id of the organization to which it is granted.
 	GrantedOrganizationId *string `protobuf:"bytes,12,opt,name=granted_organization_id,json=grantedOrganizationId,proto3,oneof" json:"granted_organization_id,omitempty"`
-	// Granted organization name.
+	// Name of that organization.
 	GrantedOrganizationName *string `protobuf:"bytes,13,opt,name=granted_organization_name,json=grantedOrganizationName,proto3,oneof" json:"granted_organization_name,omitempty"`
-	// Granted state.
+	// State of the grant.
 	GrantedState  GrantedProjectState `protobuf:"varint,14,opt,name=granted_state,json=grantedState,proto3,enum=zitadel.project.v2.GrantedProjectState" json:"granted_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -624,24 +624,24 @@ func (x *Project) GetGrantedState() GrantedProjectState {
 	return GrantedProjectState_GRANTED_PROJECT_STATE_UNSPECIFIED
 }
 
-// ProjectGrant is a project grant.
+// ProjectGrant is the grant of roles of a project to an organization.
 type ProjectGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the organization.
+	// Id of the organization that owns the project.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// When it came to be.
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
 	// When it was last changed.
 	ChangeDate *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=change_date,json=changeDate,proto3" json:"change_date,omitempty"`
-	// Id of the organization that was granted the project.
+	// Id of the organization to which it is granted.
 	GrantedOrganizationId string `protobuf:"bytes,4,opt,name=granted_organization_id,json=grantedOrganizationId,proto3" json:"granted_organization_id,omitempty"`
-	// Granted organization name.
+	// Name of that organization.
 	GrantedOrganizationName string `protobuf:"bytes,5,opt,name=granted_organization_name,json=grantedOrganizationName,proto3" json:"granted_organization_name,omitempty"`
-	// Granted role keys.
+	// Keys of the roles that are granted.
 	GrantedRoleKeys []string `protobuf:"bytes,6,rep,name=granted_role_keys,json=grantedRoleKeys,proto3" json:"granted_role_keys,omitempty"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,7,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Project name.
+	// Name of the project.
 	ProjectName string `protobuf:"bytes,8,opt,name=project_name,json=projectName,proto3" json:"project_name,omitempty"`
 	// Its state.
 	State         ProjectGrantState `protobuf:"varint,9,opt,name=state,proto3,enum=zitadel.project.v2.ProjectGrantState" json:"state,omitempty"`
@@ -742,10 +742,10 @@ func (x *ProjectGrant) GetState() ProjectGrantState {
 	return ProjectGrantState_PROJECT_GRANT_STATE_UNSPECIFIED
 }
 
-// ProjectGrantSearchFilter is a condition of a list.
+// ProjectGrantSearchFilter is a condition on grants.
 type ProjectGrantSearchFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Filter.
+	// What must hold.
 	//
 	// Types that are valid to be assigned to Filter:
 	//
@@ -846,27 +846,27 @@ type isProjectGrantSearchFilter_Filter interface {
 }
 
 type ProjectGrantSearchFilter_ProjectNameFilter struct {
-	// A condition on the project name.
+	// A condition on the name of the project.
 	ProjectNameFilter *ProjectNameFilter `protobuf:"bytes,1,opt,name=project_name_filter,json=projectNameFilter,proto3,oneof"`
 }
 
 type ProjectGrantSearchFilter_RoleKeyFilter struct {
-	// A condition on the role key.
+	// A condition on the roles, which one of them must meet.
 	RoleKeyFilter *ProjectRoleKeyFilter `protobuf:"bytes,2,opt,name=role_key_filter,json=roleKeyFilter,proto3,oneof"`
 }
 
 type ProjectGrantSearchFilter_InProjectIdsFilter struct {
-	// A condition on the in project ids.
+	// Ids of projects, one of which it is.
 	InProjectIdsFilter *v2.InIDsFilter `protobuf:"bytes,3,opt,name=in_project_ids_filter,json=inProjectIdsFilter,proto3,oneof"`
 }
 
 type ProjectGrantSearchFilter_OrganizationIdFilter struct {
-	// A condition on the organization id.
+	// Id of the organization that owns the project.
 	OrganizationIdFilter *v2.IDFilter `protobuf:"bytes,4,opt,name=organization_id_filter,json=organizationIdFilter,proto3,oneof"`
 }
 
 type ProjectGrantSearchFilter_GrantedOrganizationIdFilter struct {
-	// A condition on the granted organization id.
+	// Id of the organization to which it is granted.
 	GrantedOrganizationIdFilter *v2.IDFilter `protobuf:"bytes,5,opt,name=granted_organization_id_filter,json=grantedOrganizationIdFilter,proto3,oneof"`
 }
 
@@ -880,10 +880,10 @@ func (*ProjectGrantSearchFilter_OrganizationIdFilter) isProjectGrantSearchFilter
 
 func (*ProjectGrantSearchFilter_GrantedOrganizationIdFilter) isProjectGrantSearchFilter_Filter() {}
 
-// ProjectNameFilter is a condition of a list.
+// ProjectNameFilter is met by names of projects.
 type ProjectNameFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Project name.
+	// The name.
 	ProjectName string `protobuf:"bytes,1,opt,name=project_name,json=projectName,proto3" json:"project_name,omitempty"`
 	// How the text is compared.
 	Method        v2.TextFilterMethod `protobuf:"varint,2,opt,name=method,proto3,enum=zitadel.filter.v2.TextFilterMethod" json:"method,omitempty"`
@@ -935,12 +935,12 @@ func (x *ProjectNameFilter) GetMethod() v2.TextFilterMethod {
 	return v2.TextFilterMethod(0)
 }
 
-// ProjectOrganizationIDFilter is a condition of a list.
+// ProjectOrganizationIDFilter is met by what an organization owns, or is granted.
 type ProjectOrganizationIDFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the organization.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// Type.
+	// What it has to do with it.
 	Type          ProjectOrganizationIDFilter_Type `protobuf:"varint,2,opt,name=type,proto3,enum=zitadel.project.v2.ProjectOrganizationIDFilter_Type" json:"type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -990,7 +990,7 @@ func (x *ProjectOrganizationIDFilter) GetType() ProjectOrganizationIDFilter_Type
 	return ProjectOrganizationIDFilter_TYPE_UNSPECIFIED
 }
 
-// ProjectRole is a project role.
+// ProjectRole is a role of a project.
 type ProjectRole struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
@@ -1003,7 +1003,7 @@ type ProjectRole struct {
 	ChangeDate *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=change_date,json=changeDate,proto3" json:"change_date,omitempty"`
 	// The name it is shown with.
 	DisplayName string `protobuf:"bytes,5,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Group.
+	// What roles are shown together by.
 	Group         string `protobuf:"bytes,6,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1081,7 +1081,7 @@ func (x *ProjectRole) GetGroup() string {
 	return ""
 }
 
-// ProjectRoleDisplayNameFilter is a condition of a list.
+// ProjectRoleDisplayNameFilter is met by names that roles are shown with.
 type ProjectRoleDisplayNameFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name it is shown with.
@@ -1136,7 +1136,7 @@ func (x *ProjectRoleDisplayNameFilter) GetMethod() v2.TextFilterMethod {
 	return v2.TextFilterMethod(0)
 }
 
-// ProjectRoleKeyFilter is a condition of a list.
+// ProjectRoleKeyFilter is met by keys of roles.
 type ProjectRoleKeyFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key.
@@ -1191,10 +1191,10 @@ func (x *ProjectRoleKeyFilter) GetMethod() v2.TextFilterMethod {
 	return v2.TextFilterMethod(0)
 }
 
-// ProjectRoleSearchFilter is a condition of a list.
+// ProjectRoleSearchFilter is a condition on roles.
 type ProjectRoleSearchFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Filter.
+	// What must hold.
 	//
 	// Types that are valid to be assigned to Filter:
 	//
@@ -1278,10 +1278,10 @@ func (*ProjectRoleSearchFilter_RoleKeyFilter) isProjectRoleSearchFilter_Filter()
 
 func (*ProjectRoleSearchFilter_DisplayNameFilter) isProjectRoleSearchFilter_Filter() {}
 
-// ProjectSearchFilter is a condition of a list.
+// ProjectSearchFilter is a condition on projects and grants.
 type ProjectSearchFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Filter.
+	// What must hold.
 	//
 	// Types that are valid to be assigned to Filter:
 	//
@@ -1362,17 +1362,17 @@ type isProjectSearchFilter_Filter interface {
 }
 
 type ProjectSearchFilter_ProjectNameFilter struct {
-	// A condition on the project name.
+	// A condition on the name of the project.
 	ProjectNameFilter *ProjectNameFilter `protobuf:"bytes,1,opt,name=project_name_filter,json=projectNameFilter,proto3,oneof"`
 }
 
 type ProjectSearchFilter_InProjectIdsFilter struct {
-	// A condition on the in project ids.
+	// Ids of projects, one of which it is.
 	InProjectIdsFilter *v2.InIDsFilter `protobuf:"bytes,2,opt,name=in_project_ids_filter,json=inProjectIdsFilter,proto3,oneof"`
 }
 
 type ProjectSearchFilter_OrganizationIdFilter struct {
-	// A condition on the organization id.
+	// A condition on the organizations.
 	OrganizationIdFilter *ProjectOrganizationIDFilter `protobuf:"bytes,3,opt,name=organization_id_filter,json=organizationIdFilter,proto3,oneof"`
 }
 

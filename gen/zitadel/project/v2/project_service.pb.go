@@ -32,7 +32,7 @@ type ActivateProjectGrantRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the organization that was granted the project.
+	// Id of the organization to which the project is granted.
 	GrantedOrganizationId string `protobuf:"bytes,2,opt,name=granted_organization_id,json=grantedOrganizationId,proto3" json:"granted_organization_id,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -225,11 +225,11 @@ type AddProjectRoleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Key of the role.
+	// What tokens say; it stays as it is.
 	RoleKey string `protobuf:"bytes,2,opt,name=role_key,json=roleKey,proto3" json:"role_key,omitempty"`
 	// The name it is shown with.
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Group.
+	// What roles are shown together by.
 	Group         *string `protobuf:"bytes,4,opt,name=group,proto3,oneof" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -344,7 +344,7 @@ type CreateProjectGrantRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the organization that was granted the project.
+	// Id of the organization to which the project is granted.
 	GrantedOrganizationId string `protobuf:"bytes,2,opt,name=granted_organization_id,json=grantedOrganizationId,proto3" json:"granted_organization_id,omitempty"`
 	// Keys of the roles.
 	RoleKeys      []string `protobuf:"bytes,3,rep,name=role_keys,json=roleKeys,proto3" json:"role_keys,omitempty"`
@@ -454,17 +454,17 @@ type CreateProjectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the organization.
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	// Id of the project.
+	// Its id; without one it gets one.
 	ProjectId *string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3,oneof" json:"project_id,omitempty"`
-	// Its name.
+	// Its name, which no other project of the organization has.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// Project role assertion.
+	// The roles of a user are in its tokens without being asked for.
 	ProjectRoleAssertion bool `protobuf:"varint,4,opt,name=project_role_assertion,json=projectRoleAssertion,proto3" json:"project_role_assertion,omitempty"`
-	// Authorization required.
+	// Only who has an authorization for the project can sign in.
 	AuthorizationRequired bool `protobuf:"varint,5,opt,name=authorization_required,json=authorizationRequired,proto3" json:"authorization_required,omitempty"`
-	// Project access required.
+	// Only users of organizations that own the project, or are granted it, can sign in.
 	ProjectAccessRequired bool `protobuf:"varint,6,opt,name=project_access_required,json=projectAccessRequired,proto3" json:"project_access_required,omitempty"`
-	// Private labeling setting.
+	// Whose look the pages for signing in have.
 	PrivateLabelingSetting PrivateLabelingSetting `protobuf:"varint,7,opt,name=private_labeling_setting,json=privateLabelingSetting,proto3,enum=zitadel.project.v2.PrivateLabelingSetting" json:"private_labeling_setting,omitempty"`
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
@@ -609,7 +609,7 @@ type DeactivateProjectGrantRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the organization that was granted the project.
+	// Id of the organization to which the project is granted.
 	GrantedOrganizationId string `protobuf:"bytes,2,opt,name=granted_organization_id,json=grantedOrganizationId,proto3" json:"granted_organization_id,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -802,7 +802,7 @@ type DeleteProjectGrantRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the organization that was granted the project.
+	// Id of the organization to which the project is granted.
 	GrantedOrganizationId string `protobuf:"bytes,2,opt,name=granted_organization_id,json=grantedOrganizationId,proto3" json:"granted_organization_id,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -1039,7 +1039,7 @@ func (x *GetProjectRequest) GetProjectId() string {
 // GetProjectResponse is what GetProject answers.
 type GetProjectResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Project.
+	// The project.
 	Project       *Project `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1149,9 +1149,9 @@ func (x *ListProjectGrantsRequest) GetFilters() []*ProjectGrantSearchFilter {
 // ListProjectGrantsResponse is what ListProjectGrants answers.
 type ListProjectGrantsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which page of the list is wanted.
+	// How many there are, and how many an answer shows at most.
 	Pagination *v2.PaginationResponse `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
-	// Project grants.
+	// The page of the list.
 	ProjectGrants []*ProjectGrant `protobuf:"bytes,2,rep,name=project_grants,json=projectGrants,proto3" json:"project_grants,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1277,9 +1277,9 @@ func (x *ListProjectRolesRequest) GetFilters() []*ProjectRoleSearchFilter {
 // ListProjectRolesResponse is what ListProjectRoles answers.
 type ListProjectRolesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which page of the list is wanted.
+	// How many there are, and how many an answer shows at most.
 	Pagination *v2.PaginationResponse `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
-	// The roles.
+	// The page of the list.
 	ProjectRoles  []*ProjectRole `protobuf:"bytes,2,rep,name=project_roles,json=projectRoles,proto3" json:"project_roles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1396,9 +1396,9 @@ func (x *ListProjectsRequest) GetFilters() []*ProjectSearchFilter {
 // ListProjectsResponse is what ListProjects answers.
 type ListProjectsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which page of the list is wanted.
+	// How many there are, and how many an answer shows at most.
 	Pagination *v2.PaginationResponse `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
-	// The projects found.
+	// The page of the list.
 	Projects      []*Project `protobuf:"bytes,2,rep,name=projects,proto3" json:"projects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1506,7 +1506,7 @@ func (x *RemoveProjectRoleRequest) GetRoleKey() string {
 // RemoveProjectRoleResponse is what RemoveProjectRole answers.
 type RemoveProjectRoleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Removal date.
+	// When it was removed.
 	RemovalDate   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=removal_date,json=removalDate,proto3" json:"removal_date,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1554,7 +1554,7 @@ type UpdateProjectGrantRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the project.
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
-	// Id of the organization that was granted the project.
+	// Id of the organization to which the project is granted.
 	GrantedOrganizationId string `protobuf:"bytes,2,opt,name=granted_organization_id,json=grantedOrganizationId,proto3" json:"granted_organization_id,omitempty"`
 	// Keys of the roles.
 	RoleKeys      []string `protobuf:"bytes,3,rep,name=role_keys,json=roleKeys,proto3" json:"role_keys,omitempty"`
@@ -1666,13 +1666,13 @@ type UpdateProjectRequest struct {
 	ProjectId string `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	// Its name.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Project role assertion.
+	// The roles of a user are in its tokens without being asked for.
 	ProjectRoleAssertion *bool `protobuf:"varint,3,opt,name=project_role_assertion,json=projectRoleAssertion,proto3,oneof" json:"project_role_assertion,omitempty"`
-	// Authorization required.
+	// Only who has an authorization for the project can sign in.
 	AuthorizationRequired *bool `protobuf:"varint,4,opt,name=authorization_required,json=authorizationRequired,proto3,oneof" json:"authorization_required,omitempty"`
-	// Project access required.
+	// Only users of organizations that own the project, or are granted it, can sign in.
 	ProjectAccessRequired *bool `protobuf:"varint,5,opt,name=project_access_required,json=projectAccessRequired,proto3,oneof" json:"project_access_required,omitempty"`
-	// Private labeling setting.
+	// Whose look the pages for signing in have.
 	PrivateLabelingSetting *PrivateLabelingSetting `protobuf:"varint,6,opt,name=private_labeling_setting,json=privateLabelingSetting,proto3,enum=zitadel.project.v2.PrivateLabelingSetting,oneof" json:"private_labeling_setting,omitempty"`
 	unknownFields          protoimpl.UnknownFields
 	sizeCache              protoimpl.SizeCache
@@ -1805,7 +1805,7 @@ type UpdateProjectRoleRequest struct {
 	RoleKey string `protobuf:"bytes,2,opt,name=role_key,json=roleKey,proto3" json:"role_key,omitempty"`
 	// The name it is shown with.
 	DisplayName *string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3,oneof" json:"display_name,omitempty"`
-	// Group.
+	// What roles are shown together by.
 	Group         *string `protobuf:"bytes,4,opt,name=group,proto3,oneof" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2101,26 +2101,42 @@ const file_zitadel_project_v2_project_service_proto_rawDesc = "" +
 	"\x06_group\"X\n" +
 	"\x19UpdateProjectRoleResponse\x12;\n" +
 	"\vchange_date\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"changeDate2\xc6\x0f\n" +
-	"\x0eProjectService\x12d\n" +
-	"\rCreateProject\x12(.zitadel.project.v2.CreateProjectRequest\x1a).zitadel.project.v2.CreateProjectResponse\x12d\n" +
-	"\rUpdateProject\x12(.zitadel.project.v2.UpdateProjectRequest\x1a).zitadel.project.v2.UpdateProjectResponse\x12d\n" +
-	"\rDeleteProject\x12(.zitadel.project.v2.DeleteProjectRequest\x1a).zitadel.project.v2.DeleteProjectResponse\x12o\n" +
+	"changeDate2\xac\x14\n" +
+	"\x0eProjectService\x12\x91\x01\n" +
+	"\rCreateProject\x12(.zitadel.project.v2.CreateProjectRequest\x1a).zitadel.project.v2.CreateProjectResponse\"+\xaa\xed\x18'\x18\x01\"\x0eproject.createJ\x13\b\x01\x12\x0forganization_id\x12\x8b\x01\n" +
+	"\rUpdateProject\x12(.zitadel.project.v2.UpdateProjectRequest\x1a).zitadel.project.v2.UpdateProjectResponse\"%\xaa\xed\x18!\x18\x01\"\rproject.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\x8c\x01\n" +
+	"\rDeleteProject\x12(.zitadel.project.v2.DeleteProjectRequest\x1a).zitadel.project.v2.DeleteProjectResponse\"&\xaa\xed\x18\"\x18\x01\"\x0eproject.deleteJ\x0e\b\x04\x12\n" +
+	"project_id\x12\x7f\n" +
 	"\n" +
-	"GetProject\x12%.zitadel.project.v2.GetProjectRequest\x1a&.zitadel.project.v2.GetProjectResponse\"\x12\xaa\xed\x18\x0e\"\fproject.read\x12u\n" +
-	"\fListProjects\x12'.zitadel.project.v2.ListProjectsRequest\x1a(.zitadel.project.v2.ListProjectsResponse\"\x12\xaa\xed\x18\x0e\"\fproject.read\x12p\n" +
-	"\x11DeactivateProject\x12,.zitadel.project.v2.DeactivateProjectRequest\x1a-.zitadel.project.v2.DeactivateProjectResponse\x12j\n" +
-	"\x0fActivateProject\x12*.zitadel.project.v2.ActivateProjectRequest\x1a+.zitadel.project.v2.ActivateProjectResponse\x12g\n" +
-	"\x0eAddProjectRole\x12).zitadel.project.v2.AddProjectRoleRequest\x1a*.zitadel.project.v2.AddProjectRoleResponse\x12p\n" +
-	"\x11UpdateProjectRole\x12,.zitadel.project.v2.UpdateProjectRoleRequest\x1a-.zitadel.project.v2.UpdateProjectRoleResponse\x12p\n" +
-	"\x11RemoveProjectRole\x12,.zitadel.project.v2.RemoveProjectRoleRequest\x1a-.zitadel.project.v2.RemoveProjectRoleResponse\x12\x86\x01\n" +
-	"\x10ListProjectRoles\x12+.zitadel.project.v2.ListProjectRolesRequest\x1a,.zitadel.project.v2.ListProjectRolesResponse\"\x17\xaa\xed\x18\x13\"\x11project.role.read\x12s\n" +
-	"\x12CreateProjectGrant\x12-.zitadel.project.v2.CreateProjectGrantRequest\x1a..zitadel.project.v2.CreateProjectGrantResponse\x12s\n" +
-	"\x12UpdateProjectGrant\x12-.zitadel.project.v2.UpdateProjectGrantRequest\x1a..zitadel.project.v2.UpdateProjectGrantResponse\x12s\n" +
-	"\x12DeleteProjectGrant\x12-.zitadel.project.v2.DeleteProjectGrantRequest\x1a..zitadel.project.v2.DeleteProjectGrantResponse\x12\x7f\n" +
-	"\x16DeactivateProjectGrant\x121.zitadel.project.v2.DeactivateProjectGrantRequest\x1a2.zitadel.project.v2.DeactivateProjectGrantResponse\x12y\n" +
-	"\x14ActivateProjectGrant\x12/.zitadel.project.v2.ActivateProjectGrantRequest\x1a0.zitadel.project.v2.ActivateProjectGrantResponse\x12\x8a\x01\n" +
-	"\x11ListProjectGrants\x12,.zitadel.project.v2.ListProjectGrantsRequest\x1a-.zitadel.project.v2.ListProjectGrantsResponse\"\x18\xaa\xed\x18\x14\"\x12project.grant.readB,Z*castellan/gen/zitadel/project/v2;projectv2b\x06proto3"
+	"GetProject\x12%.zitadel.project.v2.GetProjectRequest\x1a&.zitadel.project.v2.GetProjectResponse\"\"\xaa\xed\x18\x1e\"\fproject.readJ\x0e\b\x04\x12\n" +
+	"project_id\x12y\n" +
+	"\fListProjects\x12'.zitadel.project.v2.ListProjectsRequest\x1a(.zitadel.project.v2.ListProjectsResponse\"\x16\xaa\xed\x18\x12\"\fproject.readJ\x02\b\n" +
+	"\x12\x97\x01\n" +
+	"\x11DeactivateProject\x12,.zitadel.project.v2.DeactivateProjectRequest\x1a-.zitadel.project.v2.DeactivateProjectResponse\"%\xaa\xed\x18!\x18\x01\"\rproject.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\x91\x01\n" +
+	"\x0fActivateProject\x12*.zitadel.project.v2.ActivateProjectRequest\x1a+.zitadel.project.v2.ActivateProjectResponse\"%\xaa\xed\x18!\x18\x01\"\rproject.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\x93\x01\n" +
+	"\x0eAddProjectRole\x12).zitadel.project.v2.AddProjectRoleRequest\x1a*.zitadel.project.v2.AddProjectRoleResponse\"*\xaa\xed\x18&\x18\x01\"\x12project.role.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\x9c\x01\n" +
+	"\x11UpdateProjectRole\x12,.zitadel.project.v2.UpdateProjectRoleRequest\x1a-.zitadel.project.v2.UpdateProjectRoleResponse\"*\xaa\xed\x18&\x18\x01\"\x12project.role.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\x9d\x01\n" +
+	"\x11RemoveProjectRole\x12,.zitadel.project.v2.RemoveProjectRoleRequest\x1a-.zitadel.project.v2.RemoveProjectRoleResponse\"+\xaa\xed\x18'\x18\x01\"\x13project.role.deleteJ\x0e\b\x04\x12\n" +
+	"project_id\x12\x96\x01\n" +
+	"\x10ListProjectRoles\x12+.zitadel.project.v2.ListProjectRolesRequest\x1a,.zitadel.project.v2.ListProjectRolesResponse\"'\xaa\xed\x18#\"\x11project.role.readJ\x0e\b\x04\x12\n" +
+	"project_id\x12\xa0\x01\n" +
+	"\x12CreateProjectGrant\x12-.zitadel.project.v2.CreateProjectGrantRequest\x1a..zitadel.project.v2.CreateProjectGrantResponse\"+\xaa\xed\x18'\x18\x01\"\x13project.grant.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\xa0\x01\n" +
+	"\x12UpdateProjectGrant\x12-.zitadel.project.v2.UpdateProjectGrantRequest\x1a..zitadel.project.v2.UpdateProjectGrantResponse\"+\xaa\xed\x18'\x18\x01\"\x13project.grant.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\xa1\x01\n" +
+	"\x12DeleteProjectGrant\x12-.zitadel.project.v2.DeleteProjectGrantRequest\x1a..zitadel.project.v2.DeleteProjectGrantResponse\",\xaa\xed\x18(\x18\x01\"\x14project.grant.deleteJ\x0e\b\x04\x12\n" +
+	"project_id\x12\xac\x01\n" +
+	"\x16DeactivateProjectGrant\x121.zitadel.project.v2.DeactivateProjectGrantRequest\x1a2.zitadel.project.v2.DeactivateProjectGrantResponse\"+\xaa\xed\x18'\x18\x01\"\x13project.grant.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\xa6\x01\n" +
+	"\x14ActivateProjectGrant\x12/.zitadel.project.v2.ActivateProjectGrantRequest\x1a0.zitadel.project.v2.ActivateProjectGrantResponse\"+\xaa\xed\x18'\x18\x01\"\x13project.grant.writeJ\x0e\b\x04\x12\n" +
+	"project_id\x12\x8e\x01\n" +
+	"\x11ListProjectGrants\x12,.zitadel.project.v2.ListProjectGrantsRequest\x1a-.zitadel.project.v2.ListProjectGrantsResponse\"\x1c\xaa\xed\x18\x18\"\x12project.grant.readJ\x02\b\n" +
+	"B,Z*castellan/gen/zitadel/project/v2;projectv2b\x06proto3"
 
 var (
 	file_zitadel_project_v2_project_service_proto_rawDescOnce sync.Once

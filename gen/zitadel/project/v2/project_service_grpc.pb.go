@@ -46,39 +46,43 @@ const (
 //
 // ProjectService is called at the host of an instance, and is about that instance.
 type ProjectServiceClient interface {
-	// Create project.
+	// CreateProject makes a project of an organization.
 	CreateProject(ctx context.Context, in *CreateProjectRequest, opts ...grpc.CallOption) (*CreateProjectResponse, error)
-	// Update project.
+	// UpdateProject changes what is set of a project. The project of the instance itself stays as it is, here and below.
 	UpdateProject(ctx context.Context, in *UpdateProjectRequest, opts ...grpc.CallOption) (*UpdateProjectResponse, error)
-	// Delete project.
+	// DeleteProject removes a project with all that belongs to it: applications, roles, grants and authorizations. To members of the
+	// instance who may remove any, one that is not there is removed already: the answer has no date then.
 	DeleteProject(ctx context.Context, in *DeleteProjectRequest, opts ...grpc.CallOption) (*DeleteProjectResponse, error)
-	// Get project.
+	// GetProject returns a project.
 	GetProject(ctx context.Context, in *GetProjectRequest, opts ...grpc.CallOption) (*GetProjectResponse, error)
-	// List projects.
+	// ListProjects shows the projects that the caller may read, and the grants of projects to organizations, as projects with
+	// the organization to which they are granted.
 	ListProjects(ctx context.Context, in *ListProjectsRequest, opts ...grpc.CallOption) (*ListProjectsResponse, error)
-	// Deactivate project.
+	// DeactivateProject ends that anybody can use a project or sign in to its applications.
 	DeactivateProject(ctx context.Context, in *DeactivateProjectRequest, opts ...grpc.CallOption) (*DeactivateProjectResponse, error)
-	// Activate project.
+	// ActivateProject takes that back.
 	ActivateProject(ctx context.Context, in *ActivateProjectRequest, opts ...grpc.CallOption) (*ActivateProjectResponse, error)
-	// Add project role.
+	// AddProjectRole gives a project a role.
 	AddProjectRole(ctx context.Context, in *AddProjectRoleRequest, opts ...grpc.CallOption) (*AddProjectRoleResponse, error)
-	// Update project role.
+	// UpdateProjectRole changes how a role is shown.
 	UpdateProjectRole(ctx context.Context, in *UpdateProjectRoleRequest, opts ...grpc.CallOption) (*UpdateProjectRoleResponse, error)
-	// Remove project role.
+	// RemoveProjectRole removes a role, and takes it from all grants and authorizations that have it. Where there is none
+	// with the key, it is removed already: the answer has no date then.
 	RemoveProjectRole(ctx context.Context, in *RemoveProjectRoleRequest, opts ...grpc.CallOption) (*RemoveProjectRoleResponse, error)
-	// List project roles.
+	// ListProjectRoles shows the roles of a project.
 	ListProjectRoles(ctx context.Context, in *ListProjectRolesRequest, opts ...grpc.CallOption) (*ListProjectRolesResponse, error)
-	// Create project grant.
+	// CreateProjectGrant grants roles of a project to another organization, which can authorize its users for them then.
 	CreateProjectGrant(ctx context.Context, in *CreateProjectGrantRequest, opts ...grpc.CallOption) (*CreateProjectGrantResponse, error)
-	// Update project grant.
+	// UpdateProjectGrant grants other roles. Those that are left out are taken from the authorizations that rest on the grant.
 	UpdateProjectGrant(ctx context.Context, in *UpdateProjectGrantRequest, opts ...grpc.CallOption) (*UpdateProjectGrantResponse, error)
-	// Delete project grant.
+	// DeleteProjectGrant removes a grant with the authorizations that rest on it. Where there is none, it is removed already:
+	// the answer has no date then.
 	DeleteProjectGrant(ctx context.Context, in *DeleteProjectGrantRequest, opts ...grpc.CallOption) (*DeleteProjectGrantResponse, error)
-	// Deactivate project grant.
+	// DeactivateProjectGrant ends that the organization and its users can use the project. An inactive grant stays as it is.
 	DeactivateProjectGrant(ctx context.Context, in *DeactivateProjectGrantRequest, opts ...grpc.CallOption) (*DeactivateProjectGrantResponse, error)
-	// Activate project grant.
+	// ActivateProjectGrant takes that back. An active grant stays as it is.
 	ActivateProjectGrant(ctx context.Context, in *ActivateProjectGrantRequest, opts ...grpc.CallOption) (*ActivateProjectGrantResponse, error)
-	// List project grants.
+	// ListProjectGrants shows the grants that the caller may read: those of projects, and those to organizations.
 	ListProjectGrants(ctx context.Context, in *ListProjectGrantsRequest, opts ...grpc.CallOption) (*ListProjectGrantsResponse, error)
 }
 
@@ -266,39 +270,43 @@ func (c *projectServiceClient) ListProjectGrants(ctx context.Context, in *ListPr
 //
 // ProjectService is called at the host of an instance, and is about that instance.
 type ProjectServiceServer interface {
-	// Create project.
+	// CreateProject makes a project of an organization.
 	CreateProject(context.Context, *CreateProjectRequest) (*CreateProjectResponse, error)
-	// Update project.
+	// UpdateProject changes what is set of a project. The project of the instance itself stays as it is, here and below.
 	UpdateProject(context.Context, *UpdateProjectRequest) (*UpdateProjectResponse, error)
-	// Delete project.
+	// DeleteProject removes a project with all that belongs to it: applications, roles, grants and authorizations. To members of the
+	// instance who may remove any, one that is not there is removed already: the answer has no date then.
 	DeleteProject(context.Context, *DeleteProjectRequest) (*DeleteProjectResponse, error)
-	// Get project.
+	// GetProject returns a project.
 	GetProject(context.Context, *GetProjectRequest) (*GetProjectResponse, error)
-	// List projects.
+	// ListProjects shows the projects that the caller may read, and the grants of projects to organizations, as projects with
+	// the organization to which they are granted.
 	ListProjects(context.Context, *ListProjectsRequest) (*ListProjectsResponse, error)
-	// Deactivate project.
+	// DeactivateProject ends that anybody can use a project or sign in to its applications.
 	DeactivateProject(context.Context, *DeactivateProjectRequest) (*DeactivateProjectResponse, error)
-	// Activate project.
+	// ActivateProject takes that back.
 	ActivateProject(context.Context, *ActivateProjectRequest) (*ActivateProjectResponse, error)
-	// Add project role.
+	// AddProjectRole gives a project a role.
 	AddProjectRole(context.Context, *AddProjectRoleRequest) (*AddProjectRoleResponse, error)
-	// Update project role.
+	// UpdateProjectRole changes how a role is shown.
 	UpdateProjectRole(context.Context, *UpdateProjectRoleRequest) (*UpdateProjectRoleResponse, error)
-	// Remove project role.
+	// RemoveProjectRole removes a role, and takes it from all grants and authorizations that have it. Where there is none
+	// with the key, it is removed already: the answer has no date then.
 	RemoveProjectRole(context.Context, *RemoveProjectRoleRequest) (*RemoveProjectRoleResponse, error)
-	// List project roles.
+	// ListProjectRoles shows the roles of a project.
 	ListProjectRoles(context.Context, *ListProjectRolesRequest) (*ListProjectRolesResponse, error)
-	// Create project grant.
+	// CreateProjectGrant grants roles of a project to another organization, which can authorize its users for them then.
 	CreateProjectGrant(context.Context, *CreateProjectGrantRequest) (*CreateProjectGrantResponse, error)
-	// Update project grant.
+	// UpdateProjectGrant grants other roles. Those that are left out are taken from the authorizations that rest on the grant.
 	UpdateProjectGrant(context.Context, *UpdateProjectGrantRequest) (*UpdateProjectGrantResponse, error)
-	// Delete project grant.
+	// DeleteProjectGrant removes a grant with the authorizations that rest on it. Where there is none, it is removed already:
+	// the answer has no date then.
 	DeleteProjectGrant(context.Context, *DeleteProjectGrantRequest) (*DeleteProjectGrantResponse, error)
-	// Deactivate project grant.
+	// DeactivateProjectGrant ends that the organization and its users can use the project. An inactive grant stays as it is.
 	DeactivateProjectGrant(context.Context, *DeactivateProjectGrantRequest) (*DeactivateProjectGrantResponse, error)
-	// Activate project grant.
+	// ActivateProjectGrant takes that back. An active grant stays as it is.
 	ActivateProjectGrant(context.Context, *ActivateProjectGrantRequest) (*ActivateProjectGrantResponse, error)
-	// List project grants.
+	// ListProjectGrants shows the grants that the caller may read: those of projects, and those to organizations.
 	ListProjectGrants(context.Context, *ListProjectGrantsRequest) (*ListProjectGrantsResponse, error)
 	mustEmbedUnimplementedProjectServiceServer()
 }
