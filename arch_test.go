@@ -40,7 +40,7 @@ var rings = []struct {
 		"internal/audit",
 		"internal/webkey",
 	}},
-	{"4 what needs several nouns", []string{"internal/journal", "internal/provision", "internal/roster", "internal/usage", "internal/claims", "internal/removal"}},
+	{"4 what needs several nouns", []string{"internal/journal", "internal/provision", "internal/roster", "internal/usage", "internal/claims", "internal/removal", "internal/fresh"}},
 	{"4 what signs", []string{"internal/signing"}},
 	{"4 what tokens are worth", []string{"internal/token"}},
 	{"4 who may enter", []string{"internal/access"}},

@@ -11,6 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"castellan/internal/fault"
+	"castellan/internal/fresh"
 	"castellan/internal/ident"
 	"castellan/internal/member"
 	"castellan/internal/origin"
@@ -60,6 +61,9 @@ const (
 	maxAsking = 2
 	// maxProved is how many tokens are remembered that were of use when last seen.
 	maxProved = 10_000
+	// maxHosts is how many hosts are kept with the instances they lead to. A host may be written in
+	// many ways; what leads nowhere is not kept.
+	maxHosts = 5000
 )
 
 // Config is what a Directory needs.
@@ -69,6 +73,9 @@ type Config struct {
 	Clock ident.Clock
 	// Tokens knows access tokens; without it only personal ones are taken.
 	Tokens Verifier
+	// Epochs makes the directory keep which instances hosts lead to; without it the database is asked
+	// each time.
+	Epochs *fresh.Epochs
 	// ExternalDomain is how clients reach the system; callers with a wrong host are told.
 	ExternalDomain string
 }
@@ -80,14 +87,20 @@ type Directory struct {
 	// proved has the hashes of tokens that were of use when last seen. It says who need not wait behind
 	// strangers, and nothing else: each call has the database asked.
 	proved *otter.Cache[[sha256.Size]byte, struct{}]
+	// hosts has instances by host as it was sent; nil without Epochs.
+	hosts *fresh.Cache[string, Instance]
 }
 
 // NewDirectory returns a directory that has seen no token.
 func NewDirectory(config Config) *Directory {
-	return &Directory{
+	d := &Directory{
 		config: config, asking: make(chan struct{}, maxAsking),
 		proved: otter.Must(&otter.Options[[sha256.Size]byte, struct{}]{MaximumSize: maxProved}),
 	}
+	if config.Epochs != nil {
+		d.hosts = fresh.NewCache[string, Instance](config.Epochs, maxHosts)
+	}
+	return d
 }
 
 // hostSQL reads all that a call by host needs to know of the instance. The column of a row that is
@@ -103,7 +116,8 @@ const hostSQL = `SELECT i.instance_id, i.iam_project_id, i.is_stopped, l.block,
 // ByOrigin returns the instance that the host of a request leads to. It returns a plain fault of kind
 // NotFound (contract section 3.3) when there is none, and when the public host that a trusted proxy names
 // is neither a trusted domain of the instance nor a domain of it; and the errors of store.DB. It costs one
-// read by key, and another one when there is a public host that is not the instance host.
+// read by key, which many callers share when the host has been asked for before, and another one when there
+// is a public host that is not the instance host.
 func (d *Directory) ByOrigin(ctx context.Context, o origin.Origin) (Instance, error) {
 	at, err := d.byHost(ctx, o)
 	if err != nil {
@@ -117,11 +131,21 @@ func (d *Directory) ByOrigin(ctx context.Context, o origin.Origin) (Instance, er
 
 // byHost is ByOrigin without a look at the public host.
 func (d *Directory) byHost(ctx context.Context, o origin.Origin) (Instance, error) {
-	domain, ok := domainOf(o.InstanceHost)
-	if !ok {
-		return Instance{}, d.unknown(o.Scheme, o.InstanceHost, noInstance)
+	read := func(ctx context.Context, q store.Querier) (Instance, ident.InstanceID, error) {
+		domain, ok := domainOf(o.InstanceHost)
+		if !ok {
+			return Instance{}, "", store.ErrNotFound
+		}
+		found, err := store.One(ctx, q, scanInstance, hostSQL, domain, quota.RequestsAllAuthenticated)
+		return found, found.ID, err
 	}
-	found, err := store.One(ctx, d.config.DB, scanInstance, hostSQL, domain, quota.RequestsAllAuthenticated)
+	var found Instance
+	var err error
+	if d.hosts != nil {
+		found, err = d.hosts.Find(ctx, o.InstanceHost, read)
+	} else {
+		found, _, err = read(ctx, d.config.DB)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return Instance{}, d.unknown(o.Scheme, o.InstanceHost, noInstance)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -22,6 +23,7 @@ type Kind interface {
 	slots() []slot
 	reclaimSQL() []string
 	refold() folder
+	kept() map[string]Kept
 }
 
 // Log appends events and saves what they fold into.
@@ -32,6 +34,7 @@ type Log struct {
 	kinds map[string]Kind    // by aggregate type
 	types map[string]decoder // by event type
 	order []Kind             // as given to New
+	kept  map[string]Kept    // by table
 
 	rebuildEvents    int // see rebuildPage
 	rebuildInstances int // see rebuildGroup
@@ -45,7 +48,7 @@ type Log struct {
 func New(db store.DB, keys store.Sealers, clock ident.Clock, nouns ...Kind) *Log {
 	l := &Log{
 		db: db, keys: keys, clock: clock, order: nouns,
-		kinds: make(map[string]Kind), types: make(map[string]decoder),
+		kinds: make(map[string]Kind), types: make(map[string]decoder), kept: make(map[string]Kept),
 		removed:       make(chan struct{}, 1),
 		rebuildEvents: rebuildPage, rebuildInstances: rebuildGroup,
 	}
@@ -55,6 +58,7 @@ func New(db store.DB, keys store.Sealers, clock ident.Clock, nouns ...Kind) *Log
 		}
 		l.kinds[n.kind()] = n
 		l.reclaims = append(l.reclaims, n.reclaimSQL()...)
+		maps.Copy(l.kept, n.kept())
 		for typ, d := range n.decoders() {
 			if l.types[typ] != nil {
 				panic("eventlog: two nouns claim the event " + typ)
@@ -84,9 +88,11 @@ func (l *Log) Write(ctx context.Context, instance ident.InstanceID, actor ident.
 func (l *Log) WriteEach(ctx context.Context, instances []ident.InstanceID, actor ident.Actor,
 	fn func(ctx context.Context, w *Writer) error,
 ) error {
+	defer MomentOf(ctx).wrote()
 	destroyed := false
 	err := l.db.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		destroyed = false
+		var moved moves
 		now := l.clock.Now()
 		if err := l.lock(ctx, tx, l.db.Dialect().WriteLock, instances); err != nil {
 			return err
@@ -100,8 +106,11 @@ func (l *Log) WriteEach(ctx context.Context, instances []ident.InstanceID, actor
 				return err
 			}
 			destroyed = destroyed || w.destroyed
+			if !w.destroyed {
+				moved.add(instance, w.moved)
+			}
 		}
-		return nil
+		return moved.write(ctx, tx, l.db.Dialect())
 	})
 	if err == nil && destroyed {
 		l.signalRemoval()
@@ -121,13 +130,15 @@ type Writer struct {
 	streams  []saver           // aggregates appended to, in the order of their first event
 	places   map[Aggregate]int // of the streams, once there are many
 
-	destroyed bool // Destroy has been called
+	moved     EpochSet // by what has been saved
+	created   bool     // Create has been called
+	destroyed bool     // Destroy has been called
 }
 
 // saver is what the end of a write needs of a stream.
 type saver interface {
 	aggregate() Aggregate
-	save(ctx context.Context, tx store.Tx) error
+	save(ctx context.Context, tx store.Tx) (moved EpochSet, err error)
 }
 
 // stream collects what one write does to one aggregate, so that its rows are saved once.
@@ -139,7 +150,7 @@ type stream[S State] struct {
 
 func (s *stream[S]) aggregate() Aggregate { return s.is }
 
-func (s *stream[S]) save(ctx context.Context, tx store.Tx) error {
+func (s *stream[S]) save(ctx context.Context, tx store.Tx) (moved EpochSet, err error) {
 	return s.noun.save(ctx, tx, s.before, s.after)
 }
 
@@ -149,8 +160,12 @@ func (s *stream[S]) save(ctx context.Context, tx store.Tx) error {
 // has returned. It returns the errors of store.Tx, a *store.ConflictError among them.
 func (w *Writer) Save(ctx context.Context) error {
 	for _, s := range w.streams {
-		if err := s.save(ctx, w.Tx); err != nil {
+		moved, err := s.save(ctx, w.Tx)
+		if err != nil {
 			return err
+		}
+		if !w.created { // nothing is kept of an instance before it is there
+			w.moved |= moved
 		}
 	}
 	w.streams, w.places = nil, nil
@@ -165,8 +180,11 @@ func (w *Writer) Instance() ident.InstanceID { return w.instance }
 
 // Create makes the key of a new instance. The events of this write are sealed with it.
 func (w *Writer) Create(ctx context.Context) (err error) {
-	w.sealer, err = w.log.keys.Create(ctx, w.Tx, w.instance)
-	return err
+	w.created = true
+	if w.sealer, err = w.log.keys.Create(ctx, w.Tx, w.instance); err != nil {
+		return err
+	}
+	return beginEpochs(ctx, w.Tx, w.instance)
 }
 
 // ErrNoInstance means that a write is on an instance that does not exist, or exists no more.

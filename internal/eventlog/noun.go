@@ -38,6 +38,8 @@ type Table[S State] struct {
 	// that is never NULL. A rebuild needs it to divide an instance that has many; it is empty where an
 	// instance has few. It should stand next to instance_id in some index.
 	Aggregate string
+	// Kept says that something of the table is kept in memory, see package fresh; the zero Kept: nothing is.
+	Kept Kept
 	// Rows returns the rows of a state: the values of Key, then of Rest.
 	Rows func(S) [][]any
 
@@ -108,15 +110,25 @@ func (n *Noun[S]) fold(s S, e Event) (S, error) {
 	return s, nil
 }
 
-// save writes the difference between two states of one aggregate.
-func (n *Noun[S]) save(ctx context.Context, tx store.Tx, before, after S) error {
+// save writes the difference between two states of one aggregate, and returns which epochs that moves.
+func (n *Noun[S]) save(ctx context.Context, tx store.Tx, before, after S) (moved EpochSet, err error) {
 	for i := range n.Tables {
 		t := &n.Tables[i]
-		if err := t.save(ctx, tx, t.rowsOf(before), t.rowsOf(after)); err != nil {
-			return fmt.Errorf("save %s: %w", t.Name, err)
+		done, err := t.save(ctx, tx, t.rowsOf(before), t.rowsOf(after))
+		if err != nil {
+			return moved, fmt.Errorf("save %s: %w", t.Name, err)
+		}
+		if done.changed || done.inserted && !t.Kept.FoundOnly {
+			moved |= SetOf(t.Kept.Epoch)
 		}
 	}
-	return nil
+	return moved, nil
+}
+
+// saved says what has been done to the rows of a table.
+type saved struct {
+	inserted bool
+	changed  bool // or removed
 }
 
 func (t *Table[S]) rowsOf(s S) [][]any {
@@ -128,7 +140,7 @@ func (t *Table[S]) rowsOf(s S) [][]any {
 
 // save deletes the rows that are gone, then inserts new ones (so that a unique name that is
 // taken is a conflict, never a theft) and updates changed ones.
-func (t *Table[S]) save(ctx context.Context, tx store.Tx, before, after [][]any) error {
+func (t *Table[S]) save(ctx context.Context, tx store.Tx, before, after [][]any) (done saved, err error) {
 	old := make(map[string][]any, len(before))
 	for _, row := range before {
 		old[t.keyOf(row)] = row
@@ -140,26 +152,30 @@ func (t *Table[S]) save(ctx context.Context, tx store.Tx, before, after [][]any)
 		}
 	}
 	for _, row := range gone {
+		done.changed = true
 		if err := tx.Exec(ctx, t.remove, row[:len(t.Key)]...); err != nil {
-			return err
+			return done, err
 		}
 	}
 	for _, row := range after {
-		sql := t.insert
+		was, exists := []any(nil), false
 		if len(old) > 0 {
-			was, exists := old[t.keyOf(row)]
-			if exists && reflect.DeepEqual(was, row) {
-				continue
-			}
-			if exists {
-				sql = t.update
-			}
+			was, exists = old[t.keyOf(row)]
+		}
+		sql := t.insert
+		switch {
+		case exists && reflect.DeepEqual(was, row):
+			continue
+		case exists:
+			sql, done.changed = t.update, true
+		default:
+			done.inserted = true
 		}
 		if err := tx.Exec(ctx, sql, row...); err != nil {
-			return err
+			return done, err
 		}
 	}
-	return nil
+	return done, nil
 }
 
 func (t *Table[S]) keyOf(row []any) string {

@@ -42,7 +42,11 @@ func (l *Log) Rebuild(ctx context.Context, tx store.Tx) (int, error) {
 			return 0, err
 		}
 	}
-	return l.refold(ctx, tx, func(last Event) ([]Event, error) { return l.byAggregate(ctx, tx, last) })
+	n, err := l.refold(ctx, tx, func(last Event) ([]Event, error) { return l.byAggregate(ctx, tx, last) })
+	if err != nil {
+		return n, err
+	}
+	return n, l.moveAll(ctx, tx)
 }
 
 // ErrNoTable means that a table holds no folded state, or is none.
@@ -173,7 +177,7 @@ func (l *Log) rebuildSpans(ctx context.Context, kind Kind, instances []ident.Ins
 			}
 			events += n
 		}
-		return nil
+		return l.moveRebuilt(ctx, tx, instances)
 	})
 	return events, err
 }
@@ -243,8 +247,11 @@ func (l *Log) rebuildAtOnce(ctx context.Context, kind Kind) (done Rebuilt, err e
 		}
 		for {
 			group, err := l.keys.Instances(ctx, tx, done.Last, l.rebuildInstances)
-			if err != nil || len(group) == 0 {
+			if err != nil {
 				return err
+			}
+			if len(group) == 0 {
+				return l.moveAll(ctx, tx)
 			}
 			for _, instance := range group {
 				sealer, err := l.sealerOf(ctx, tx, instance)
@@ -309,7 +316,8 @@ func (l *Log) refold(ctx context.Context, tx store.Tx, next func(last Event) ([]
 		if current == nil {
 			return nil
 		}
-		return current.save(ctx, tx)
+		_, err := current.save(ctx, tx) // who rebuilds moves all epochs of the noun
+		return err
 	}
 	for {
 		events, err := next(last)
@@ -358,7 +366,7 @@ func (l *Log) byAggregate(ctx context.Context, q store.Querier, last Event) ([]E
 // folder folds the events of one aggregate from the start and saves what becomes of them.
 type folder interface {
 	fold(e Event) error
-	save(ctx context.Context, tx store.Tx) error
+	save(ctx context.Context, tx store.Tx) (moved EpochSet, err error)
 }
 
 type refolding[S State] struct {
@@ -371,7 +379,7 @@ func (r *refolding[S]) fold(e Event) (err error) {
 	return err
 }
 
-func (r *refolding[S]) save(ctx context.Context, tx store.Tx) error {
+func (r *refolding[S]) save(ctx context.Context, tx store.Tx) (moved EpochSet, err error) {
 	var zero S
 	return r.noun.save(ctx, tx, zero, r.state)
 }

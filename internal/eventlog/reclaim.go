@@ -35,6 +35,9 @@ func (w *Writer) Destroy(ctx context.Context) error {
 		return err
 	}
 	w.destroyed = true
+	if err := endEpochs(ctx, w.Tx, w.instance); err != nil {
+		return err
+	}
 	return w.Exec(ctx, `INSERT INTO removals (instance_id, removed_at) VALUES ($1, $2)`,
 		string(w.instance), store.Micros(w.now))
 }

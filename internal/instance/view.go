@@ -18,6 +18,7 @@ const DomainsTable = "instance_domains"
 var tables = []eventlog.Table[State]{
 	{
 		Name: "instances",
+		Kept: eventlog.Kept{Epoch: eventlog.Settings},
 		Key:  []string{"instance_id"},
 		Rest: []string{
 			"name", "defaults_version", "default_language", "default_org_id", "iam_project_id",
@@ -35,6 +36,7 @@ var tables = []eventlog.Table[State]{
 	},
 	{
 		Name: DomainsTable,
+		Kept: eventlog.Kept{Epoch: eventlog.Settings, FoundOnly: true},
 		Key:  []string{"domain"},
 		Rest: []string{"instance_id", "is_generated", "is_primary", "sequence", "created_at", "changed_at"},
 		Rows: func(s State) [][]any {
@@ -53,6 +55,7 @@ var tables = []eventlog.Table[State]{
 	},
 	{
 		Name: "instance_trusted_domains",
+		Kept: eventlog.Kept{Epoch: eventlog.Settings},
 		Key:  []string{"instance_id", "domain"},
 		Rest: []string{"sequence", "created_at"},
 		Rows: func(s State) (rows [][]any) {

@@ -13,6 +13,7 @@ import (
 
 var tables = []eventlog.Table[State]{{
 	Name: "instance_limits",
+	Kept: eventlog.Kept{Epoch: eventlog.Settings},
 	Key:  []string{"instance_id"},
 	Rest: []string{"audit_log_retention", "block", "sequence", "created_at", "changed_at"},
 	Rows: func(s State) [][]any {

@@ -14,6 +14,7 @@ import (
 	"castellan/internal/access"
 	"castellan/internal/claims"
 	"castellan/internal/dpop"
+	"castellan/internal/eventlog"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/origin"
@@ -139,7 +140,7 @@ func newCORS(methods []string) *cors.Cors {
 func (p *Provider) handler(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		ctx, cancel := context.WithTimeout(r.Context(), requestLimit)
+		ctx, cancel := context.WithTimeout(eventlog.WithMoment(r.Context()), requestLimit)
 		defer cancel()
 		r = r.WithContext(ctx)
 		err := p.serve(e, w, r)

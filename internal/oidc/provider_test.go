@@ -22,11 +22,13 @@ import (
 	"castellan/internal/access"
 	"castellan/internal/eventlog"
 	"castellan/internal/eventlog/logtest"
+	"castellan/internal/fresh"
 	"castellan/internal/ident"
 	"castellan/internal/idgrant"
 	"castellan/internal/instance"
 	"castellan/internal/limit"
 	"castellan/internal/origin"
+	"castellan/internal/quota"
 	"castellan/internal/signing"
 	"castellan/internal/store"
 	"castellan/internal/store/storetest"
@@ -65,15 +67,16 @@ func newFixture(t testing.TB, db store.DB) *fixture {
 	t.Helper()
 	clock := ident.NewManualClock(start)
 	keyring := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
-	log := eventlog.New(db, keyring, clock, instance.Noun, limit.Noun, webkey.Noun)
+	log := eventlog.New(db, keyring, clock, instance.Noun, limit.Noun, quota.Noun, webkey.Noun)
 	f := &fixture{TB: t, log: log, instances: &instance.Service{DB: db, Log: log}, logs: new(strings.Builder)}
 	f.web = &webkey.Service{
 		DB: db, Log: log, IDs: ident.NewSource(idgrant.New(db), clock), Hold: f.instances.Hold,
 		RSA: func(context.Context, int) (*rsa.PrivateKey, error) { return small() },
 	}
+	epochs := fresh.NewEpochs(db, log)
 	f.provider = &Provider{
-		Directory: access.NewDirectory(access.Config{DB: db, Clock: clock, ExternalDomain: "id.example"}),
-		Keys:      signing.New(signing.Config{DB: db, Sealers: keyring, Web: f.web}),
+		Directory: access.NewDirectory(access.Config{DB: db, Clock: clock, Epochs: epochs, ExternalDomain: "id.example"}),
+		Keys:      signing.New(signing.Config{Epochs: epochs, Sealers: keyring, Web: f.web}),
 		Logger:    slog.New(slog.NewTextHandler(f.logs, nil)),
 	}
 	f.handler, _ = f.provider.Handler()

@@ -14,6 +14,7 @@ import (
 
 var tables = []eventlog.Table[State]{{
 	Name:      "quotas",
+	Kept:      eventlog.Kept{Epoch: eventlog.Settings},
 	Key:       []string{"instance_id", "unit"},
 	Aggregate: "quota_id",
 	Rest: []string{

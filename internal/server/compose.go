@@ -20,6 +20,7 @@ import (
 	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
 	"castellan/internal/feature"
+	"castellan/internal/fresh"
 	"castellan/internal/ident"
 	"castellan/internal/idgrant"
 	"castellan/internal/instance"
@@ -94,11 +95,12 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 	if s.audit, err = newAudit(s.cfg, s.db, clock, s.log, metrics); err != nil {
 		return err
 	}
+	s.epochs = fresh.NewEpochs(s.db, s.events)
 	s.webkeys = s.webKeyService()
-	s.signing = signing.New(signing.Config{DB: s.db, Sealers: keyring, Web: s.webkeys})
+	s.signing = signing.New(signing.Config{Epochs: s.epochs, Sealers: keyring, Web: s.webkeys})
 	s.tokens = token.New(token.Config{DB: s.db, Clock: clock, IDs: s.ids, Bearers: keyring.Bearers(), Keys: s.signing})
 	s.hosts = access.NewDirectory(access.Config{
-		DB: s.db, Clock: clock, Tokens: s.tokens, ExternalDomain: s.cfg.ExternalDomain,
+		DB: s.db, Clock: clock, Tokens: s.tokens, Epochs: s.epochs, ExternalDomain: s.cfg.ExternalDomain,
 	})
 	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(metrics)})
 	s.serve(calls, keyring, deliveries, clock, version)

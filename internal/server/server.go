@@ -14,6 +14,7 @@ import (
 	"castellan/internal/audit"
 	"castellan/internal/delivery"
 	"castellan/internal/eventlog"
+	"castellan/internal/fresh"
 	"castellan/internal/ident"
 	"castellan/internal/once"
 	"castellan/internal/origin"
@@ -47,6 +48,7 @@ type Server struct {
 	audit    *audit.Log
 	keys     *vault.KeyPool
 	webkeys  *webkey.Service
+	epochs   *fresh.Epochs
 	hosts    *access.Directory
 	sender   *delivery.Worker
 	sent     chan struct{} // closed when sender has ended

@@ -12,7 +12,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"castellan/internal/fresh"
 	"castellan/internal/ident"
+	"castellan/internal/instance"
 	"castellan/internal/store"
 	"castellan/internal/webkey"
 )
@@ -24,9 +26,17 @@ var ErrToken = errors.New("signing: the token does not verify")
 // maxToken is how long a token may be, in bytes.
 const maxToken = 16 << 10
 
+// How many instances' keys are kept ready at most. A private key with what is computed ahead to sign fast
+// takes some 5 kB, the public ones of an instance about as much.
+const (
+	maxSigners = 1000
+	maxSets    = 2000
+)
+
 // Config is what Keys need.
 type Config struct {
-	DB      store.DB
+	// Epochs tell whether keys have changed.
+	Epochs  *fresh.Epochs
 	Sealers store.Sealers
 	// Web makes the first keys of an instance.
 	Web *webkey.Service
@@ -34,11 +44,19 @@ type Config struct {
 
 // Keys are the keys of all instances. They are safe for concurrent use.
 type Keys struct {
-	config Config
+	config  Config
+	signers *fresh.Cache[ident.InstanceID, *Signer]
+	sets    *fresh.Cache[ident.InstanceID, *keySet]
 }
 
 // New returns Keys that have read nothing yet.
-func New(config Config) *Keys { return &Keys{config: config} }
+func New(config Config) *Keys {
+	return &Keys{
+		config:  config,
+		signers: fresh.NewCache[ident.InstanceID, *Signer](config.Epochs, maxSigners),
+		sets:    fresh.NewCache[ident.InstanceID, *keySet](config.Epochs, maxSets),
+	}
+}
 
 // Sign returns claims, which are JSON, as a token that the active key of the instance has signed. Its
 // header has alg, kid and typ. It returns the errors of [Keys.Active].
@@ -53,11 +71,66 @@ func (k *Keys) Sign(ctx context.Context, instance ident.InstanceID, typ string, 
 // Active returns the key with which the instance signs now, and makes the first keys when it has none yet.
 // It returns a fault of kind NotFound when there is no such instance, and the errors of store.DB.
 func (k *Keys) Active(ctx context.Context, instance ident.InstanceID) (*Signer, error) {
-	set, err := k.set(ctx, instance)
+	return k.signers.Get(ctx, instance, instance, func(ctx context.Context, q store.Querier) (*Signer, error) {
+		sealer, err := k.sealer(ctx, q, instance)
+		if err != nil {
+			return nil, err
+		}
+		key, err := webkey.GetActive(ctx, q, instance)
+		if errors.Is(err, store.ErrNotFound) {
+			key, err = k.first(ctx, instance)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if before, ok := k.signers.Stale(instance); ok && string(before.id) == key.ID {
+			return before, nil // a key does not change, and its instance is there
+		}
+		return newSigner(key, sealer)
+	})
+}
+
+// sealer returns the sealer of an instance, which exists.
+func (k *Keys) sealer(ctx context.Context, q store.Querier, id ident.InstanceID) (store.Sealer, error) {
+	s, err := k.config.Sealers.Get(ctx, q, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, instance.NotFound(id)
+	}
+	return s, err
+}
+
+// first makes the first keys of an instance and returns the one that signs.
+func (k *Keys) first(ctx context.Context, instance ident.InstanceID) (webkey.State, error) {
+	keys, err := k.config.Web.First(ctx, instance)
+	if err != nil {
+		return webkey.State{}, err
+	}
+	for _, key := range keys {
+		if key.State == webkey.Active {
+			return key, nil
+		}
+	}
+	return webkey.State{}, errNoActive
+}
+
+// errNoActive cannot be: an instance that has keys has an active one.
+var errNoActive = errors.New("signing: no web key is active")
+
+// newSigner makes a key ready to sign.
+func newSigner(key webkey.State, sealer store.Sealer) (*Signer, error) {
+	public, err := newPublicKey(key)
 	if err != nil {
 		return nil, err
 	}
-	return set.active, nil
+	private, err := key.OpenPrivate(sealer)
+	if err != nil {
+		return nil, err
+	}
+	half, ok := private.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !half.Equal(public.key) {
+		return nil, fmt.Errorf("read web key %s: %w", key.ID, errKey)
+	}
+	return &Signer{id: public.id, algorithm: public.algorithm, key: private}, nil
 }
 
 // Verify returns the claims and the typ of a token that a published key of the instance has signed. It
@@ -114,22 +187,25 @@ func (k *Keys) Document(ctx context.Context, instance ident.InstanceID) (Documen
 	return set.document, nil
 }
 
-// set returns the keys of an instance.
+// set returns the public keys of an instance.
 func (k *Keys) set(ctx context.Context, instance ident.InstanceID) (*keySet, error) {
-	sealer, err := k.config.Sealers.Get(ctx, k.config.DB, instance)
-	if err != nil {
-		return nil, fmt.Errorf("read the web keys of instance %s: %w", instance, err)
-	}
-	keys, err := k.config.Web.List(ctx, instance)
-	if err != nil {
-		return nil, err
-	}
-	return newKeySet(keys, sealer)
+	return k.sets.Get(ctx, instance, instance, func(ctx context.Context, q store.Querier) (*keySet, error) {
+		if _, err := k.sealer(ctx, q, instance); err != nil {
+			return nil, err
+		}
+		keys, err := webkey.List(ctx, q, instance)
+		if err == nil && len(keys) == 0 {
+			keys, err = k.config.Web.First(ctx, instance)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return newKeySet(keys)
+	})
 }
 
-// keySet is the keys of one instance, ready for use.
+// keySet is the public keys of one instance, ready for use.
 type keySet struct {
-	active   *Signer
 	public   []publicKey
 	document Document
 }
@@ -141,37 +217,28 @@ type publicKey struct {
 	key       crypto.PublicKey
 }
 
-// errNoActive cannot be: an instance that has keys has an active one.
-var errNoActive = errors.New("signing: no web key is active")
+// newPublicKey makes a key ready to verify.
+func newPublicKey(key webkey.State) (publicKey, error) {
+	var jwk jose.JSONWebKey
+	if err := json.Unmarshal([]byte(key.PublicKey), &jwk); err != nil {
+		return publicKey{}, fmt.Errorf("read web key %s: %w", key.ID, err)
+	}
+	if !fits(key.Config.Algorithm, jwk.Key) {
+		return publicKey{}, fmt.Errorf("read web key %s: %w", key.ID, errKey)
+	}
+	return publicKey{ident.KeyID(key.ID), key.Config.Algorithm, jwk.Key}, nil
+}
 
-// newKeySet makes keys ready for use. sealer is that of their instance.
-func newKeySet(keys []webkey.State, sealer store.Sealer) (*keySet, error) {
+// newKeySet makes keys ready to verify and to be published.
+func newKeySet(keys []webkey.State) (*keySet, error) {
 	set := &keySet{public: make([]publicKey, len(keys))}
 	documents := make([]string, len(keys))
 	for i, key := range keys {
-		var jwk jose.JSONWebKey
-		if err := json.Unmarshal([]byte(key.PublicKey), &jwk); err != nil {
-			return nil, fmt.Errorf("read web key %s: %w", key.ID, err)
-		}
-		if !fits(key.Config.Algorithm, jwk.Key) {
-			return nil, fmt.Errorf("read web key %s: %w", key.ID, errKey)
-		}
-		set.public[i] = publicKey{ident.KeyID(key.ID), key.Config.Algorithm, jwk.Key}
-		documents[i] = key.PublicKey
-		if key.State != webkey.Active {
-			continue
-		}
-		private, err := key.OpenPrivate(sealer)
-		if err != nil {
+		var err error
+		if set.public[i], err = newPublicKey(key); err != nil {
 			return nil, err
 		}
-		if public, ok := private.Public().(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(jwk.Key) {
-			return nil, fmt.Errorf("read web key %s: %w", key.ID, errKey)
-		}
-		set.active = &Signer{id: ident.KeyID(key.ID), algorithm: key.Config.Algorithm, key: private}
-	}
-	if set.active == nil {
-		return nil, errNoActive
+		documents[i] = key.PublicKey
 	}
 	set.document.JSON = []byte(`{"keys":[` + strings.Join(documents, ",") + `]}`)
 	sum := sha256.Sum256(set.document.JSON)

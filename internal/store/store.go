@@ -97,6 +97,9 @@ type DB interface {
 	// may come late or without cause: a reader that waits on it also looks by itself now and
 	// then. stop ends the subscription.
 	Committed() (signal <-chan struct{}, stop func())
+	// Version changes with every commit, before that is answered: two that are the same, and ok, mean that
+	// nothing was committed between them, on any node. ok is false where only the database knows.
+	Version() (version uint64, ok bool)
 	// Ping returns nil when the database answers.
 	Ping(ctx context.Context) error
 	// Close waits for running transactions and releases everything.
@@ -123,6 +126,9 @@ type Dialect struct {
 	// RebuildAllLock makes a transaction the only one that writes to any instance, until it ends. It
 	// is the first thing the transaction does.
 	RebuildAllLock string
+	// WriterSlot is an SQL expression: a small number from 0 on, by which transactions that run at the same
+	// time and add to the same counter find rows of their own, as far as there are enough.
+	WriterSlot string
 	// CommitID is an SQL expression: the number of the running transaction, never smaller than
 	// that of a transaction that has already committed and was visible to a follower
 	// (see docs/adr on the event log).

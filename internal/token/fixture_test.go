@@ -19,6 +19,7 @@ import (
 	"castellan/internal/app"
 	"castellan/internal/eventlog"
 	"castellan/internal/expiry"
+	"castellan/internal/fresh"
 	"castellan/internal/ident"
 	"castellan/internal/idgrant"
 	"castellan/internal/instance"
@@ -89,7 +90,7 @@ func newFixture(t testing.TB, db store.DB) *fixture {
 	}
 	f.tokens = New(Config{
 		DB: db, Clock: f.clock, IDs: ids, Bearers: keyring.Bearers(),
-		Keys: signing.New(signing.Config{DB: db, Sealers: keyring, Web: f.web}),
+		Keys: signing.New(signing.Config{Epochs: fresh.NewEpochs(db, f.log), Sealers: keyring, Web: f.web}),
 	})
 	f.sessions = &session.Service{DB: db, Log: f.log, Clock: f.clock, IDs: ids, Bearers: keyring.Bearers()}
 	f.settle("1", f.personal.Hash())

@@ -11,6 +11,7 @@ import (
 
 var tables = []eventlog.Table[State]{{
 	Name:      "web_keys",
+	Kept:      eventlog.Kept{Epoch: eventlog.Settings},
 	Key:       []string{"instance_id", "key_id"},
 	Aggregate: "key_id",
 	Rest: []string{
@@ -26,8 +27,12 @@ var tables = []eventlog.Table[State]{{
 	},
 }}
 
-const listSQL = `SELECT instance_id, key_id, state, algorithm, bits, public_key, private_key, sequence, created_at, changed_at
- FROM web_keys WHERE instance_id = $1 ORDER BY created_at, key_id`
+const (
+	selectSQL = `SELECT instance_id, key_id, state, algorithm, bits, public_key, private_key, sequence, created_at, changed_at
+ FROM web_keys WHERE instance_id = $1`
+	listSQL   = selectSQL + ` ORDER BY created_at, key_id`
+	activeSQL = selectSQL + ` AND state = '` + Active + `'`
+)
 
 // List returns the keys of an instance, the oldest first. There are none until they are first needed, see
 // [Service.List], and never more than [MaxKeys].
@@ -37,6 +42,15 @@ func List(ctx context.Context, q store.Querier, instance ident.InstanceID) ([]St
 		return nil, fmt.Errorf("list the web keys of instance %s: %w", instance, err)
 	}
 	return keys, nil
+}
+
+// GetActive returns the key with which an instance signs, or store.ErrNotFound when it has no keys yet.
+func GetActive(ctx context.Context, q store.Querier, instance ident.InstanceID) (State, error) {
+	key, err := store.One(ctx, q, scan, activeSQL, string(instance))
+	if err != nil {
+		return State{}, fmt.Errorf("get the active web key of instance %s: %w", instance, err)
+	}
+	return key, nil
 }
 
 // scan reads one row.

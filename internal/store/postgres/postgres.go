@@ -61,6 +61,7 @@ var dialect = store.Dialect{
 	WriteLock:      writeLock,
 	RebuildLock:    rebuildLock,
 	RebuildAllLock: rebuildAllLock,
+	WriterSlot:     "pg_backend_pid() % 8",
 	CommitID:       "(pg_current_xact_id()::text::bigint + (SELECT value FROM commit_offset))",
 	Settled: "commit_id < (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + value" +
 		" FROM commit_offset)",
@@ -276,6 +277,9 @@ func (d *DB) Committed() (signal <-chan struct{}, stop func()) {
 	d.notifier.listen()
 	return signal, stop
 }
+
+// Version implements [store.DB]: other nodes commit too.
+func (d *DB) Version() (version uint64, ok bool) { return 0, false }
 
 // Ping implements [store.DB].
 func (d *DB) Ping(ctx context.Context) error {

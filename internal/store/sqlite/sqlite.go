@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"castellan/internal/store"
@@ -43,6 +44,7 @@ type DB struct {
 	readers   *readers
 	writer    *writer
 	committed store.Broadcast
+	commits   atomic.Uint64
 	closing   sync.Once
 	closed    error // of the one Close
 }
@@ -53,6 +55,7 @@ var dialect = store.Dialect{
 	Name:        "sqlite",
 	ForUpdate:   "", // the one writer holds every lock already
 	ForKeyShare: "",
+	WriterSlot:  "0",    // the one writer
 	CommitID:    "0",    // log numbers are given in the order of commits, so they order the log alone
 	Settled:     "TRUE", // what can be seen was committed before everything that cannot
 	// Every commit id is 0. Of a pair with the row id SQLite would use the first half of the index
@@ -77,10 +80,16 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", cfg.Path, err)
 	}
 	d := &DB{readers: newReaders(f, cfg.Readers)}
-	if d.writer, err = newWriter(f, d.committed.Signal); err != nil {
+	if d.writer, err = newWriter(f, d.count); err != nil {
 		return nil, fmt.Errorf("open %s: %w", cfg.Path, err)
 	}
 	return d, nil
+}
+
+// count is called after every commit, before its callers are answered.
+func (d *DB) count() {
+	d.commits.Add(1)
+	d.committed.Signal()
 }
 
 // create makes the directory and the file where there are none. SQLite itself would make the
@@ -159,6 +168,9 @@ func (d *DB) Dialect() *store.Dialect { return &dialect }
 
 // Committed implements [store.DB]. There is one node, this one.
 func (d *DB) Committed() (signal <-chan struct{}, stop func()) { return d.committed.Subscribe() }
+
+// Version implements [store.DB]: it counts the commits of the one writer.
+func (d *DB) Version() (version uint64, ok bool) { return d.commits.Load(), true }
 
 // Ping implements [store.DB]: it reads the schema from the file.
 func (d *DB) Ping(ctx context.Context) error {
