@@ -28,6 +28,7 @@ import (
 	"castellan/internal/dpop"
 	"castellan/internal/eventlog"
 	"castellan/internal/expiry"
+	"castellan/internal/fresh"
 	"castellan/internal/ident"
 	"castellan/internal/idgrant"
 	"castellan/internal/instance"
@@ -104,7 +105,7 @@ func newWorld(t testing.TB, db store.DB) *world {
 			return rsaKeys()[1+(taken-1)%4], nil
 		},
 	}
-	keys := signing.New(signing.Config{DB: db, Sealers: keyring, Web: web})
+	keys := signing.New(signing.Config{Epochs: fresh.NewEpochs(db, w.log), Sealers: keyring, Web: web})
 	w.sessions = &session.Service{DB: db, Log: w.log, Clock: w.clock, IDs: ids, Bearers: keyring.Bearers()}
 	w.provider = &Provider{
 		DB:        db,
