@@ -52,10 +52,12 @@ func AddAccess(cmd *cobra.Command) *Access {
 	return a
 }
 
+var errTimeout = terminal.Usagef("--timeout must be more than 0")
+
 // Client returns the client that a and s describe. It returns [terminal.Usage] errors.
 func (a *Access) Client(s Surroundings) (*Client, error) {
 	if a.timeout <= 0 {
-		return nil, terminal.Usagef("--timeout must be more than 0")
+		return nil, errTimeout
 	}
 	base := cmp.Or(a.server, s.Environ[ServerEnv])
 	if base == "" {
@@ -70,20 +72,15 @@ func (a *Access) Client(s Surroundings) (*Client, error) {
 		u.Scheme != "http" && u.Scheme != "https" {
 		return nil, terminal.Usagef("--server or %s must be a URL such as http://localhost:8080", ServerEnv)
 	}
-	// One call needs one connection, which nobody will want afterwards.
-	oneShot := http.DefaultTransport.(*http.Transport).Clone()
-	oneShot.DisableKeepAlives = true
 	token := a.token
 	if token == "" && a.identity.Key == "" {
 		token = s.Environ[TokenEnv]
 	}
-	// A bearer token is printable ASCII without spaces (RFC 6750 section 2.1); with anything else the
-	// call could not even be sent.
-	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return nil, terminal.Usagef("--token or %s has a line break, a space or another character that no token has", TokenEnv)
+	if err := checkToken(token); err != nil {
+		return nil, err
 	}
-	c := New(base, oneShot, a.timeout, func() (string, error) { return token, nil })
-	c.wait = s.Wait
+	c := newOneShot(base, a.timeout, s)
+	c.token = func() (string, error) { return token, nil }
 	if token != "" {
 		return c, nil
 	}
@@ -93,6 +90,25 @@ func (a *Access) Client(s Surroundings) (*Client, error) {
 	}
 	c.token = id.Tokens(s.Clock)
 	return c, nil
+}
+
+// checkToken refuses what is no bearer token, which is printable ASCII without spaces (RFC 6750 section 2.1):
+// with anything else the call could not even be sent.
+func checkToken(token string) error {
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return terminal.Usagef("--token or %s has a line break, a space or another character that no token has", TokenEnv)
+	}
+	return nil
+}
+
+// newOneShot returns a client without a token: one call needs one connection, which nobody will want
+// afterwards.
+func newOneShot(base string, timeout time.Duration, s Surroundings) *Client {
+	oneShot := http.DefaultTransport.(*http.Transport).Clone()
+	oneShot.DisableKeepAlives = true
+	c := New(base, oneShot, timeout, nil)
+	c.wait = s.Wait
+	return c
 }
 
 // origin returns scheme, host and port of u as an issuer has them: without the port of the scheme.

@@ -47,6 +47,12 @@ func AddGrant(cmd *cobra.Command) *Grant {
 	flags.StringVar(&g.secretFile, "client-secret-file", "", "`file` with that secret, - for standard input")
 	flags.StringSliceVar(&g.scopes, "scope", DefaultScopes, "a `scope` of the token; can be repeated")
 	cmd.MarkFlagsMutuallyExclusive("key", "client-id")
+	if flags.Lookup("token") != nil {
+		cmd.MarkFlagsMutuallyExclusive("token", "client-id")
+	}
+	flags.Lookup("key").Usage = "`file` with the private key of a system user (PEM) [" + KeyEnv +
+		"], default that of castellan dev, or with --instance of a machine user (JSON)"
+	terminal.Must(cmd.MarkFlagFilename("key", "pem", "json"))
 	cmd.MarkFlagsRequiredTogether("client-id", "client-secret-file")
 	terminal.Must(cmd.MarkFlagFilename("client-secret-file"))
 	return g
@@ -68,10 +74,9 @@ type form func(issuer string) (url.Values, error)
 // client credentials. It returns a [terminal.Usage] error when something is missing, and one that says
 // what the instance answered when it refuses.
 func (g *Grant) Token(ctx context.Context, s Surroundings, keyFile string, timeout time.Duration) (Token, error) {
-	base, err := url.Parse(g.Instance)
-	if err != nil || base.Host == "" || base.User != nil || strings.Trim(base.Path, "/") != "" || base.RawQuery != "" ||
-		base.Fragment != "" || base.Scheme != "http" && base.Scheme != "https" {
-		return Token{}, terminal.Usagef("--instance must be a URL such as https://acme.example.com")
+	base, err := g.origin()
+	if err != nil {
+		return Token{}, err
 	}
 	ask, err := g.form(s, keyFile)
 	if err != nil {
@@ -80,9 +85,51 @@ func (g *Grant) Token(ctx context.Context, s Surroundings, keyFile string, timeo
 	e := &endpoint{http: &http.Client{
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, issuer: origin(base)}
+	}, issuer: base}
 	defer s.Wait("waiting for " + e.issuer)()
 	return e.token(ctx, ask)
+}
+
+// origin is the URL of the instance as its issuer has it. It returns a [terminal.Usage] error for what is none.
+func (g *Grant) origin() (string, error) {
+	base, err := url.Parse(g.Instance)
+	if err != nil || base.Host == "" || base.User != nil || strings.Trim(base.Path, "/") != "" || base.RawQuery != "" ||
+		base.Fragment != "" || base.Scheme != "http" && base.Scheme != "https" {
+		return "", terminal.Usagef("--instance must be a URL such as https://acme.example.com")
+	}
+	return origin(base), nil
+}
+
+// Client returns a client of the API of the instance. What a says about tokens and keys is of a user of the
+// instance: a personal access token, else one is asked for with the grant whenever a call is made. It
+// returns [terminal.Usage] errors.
+func (g *Grant) Client(ctx context.Context, s Surroundings, a *Access) (*Client, error) {
+	base, err := g.origin()
+	if err != nil {
+		return nil, err
+	}
+	if a.timeout <= 0 {
+		return nil, errTimeout
+	}
+	asks, token := a.identity.Key != "" || g.ClientID != "", a.token
+	if token == "" && !asks {
+		token = s.Environ[TokenEnv]
+	}
+	if err := checkToken(token); err != nil {
+		return nil, err
+	}
+	if token == "" && !asks {
+		return nil, terminal.Usagef("--token or %s, --key or --client-id must say who calls", TokenEnv)
+	}
+	c := newOneShot(base, a.timeout, s)
+	c.token = func() (string, error) {
+		if token != "" {
+			return token, nil
+		}
+		made, err := g.Token(ctx, s, a.identity.Key, a.timeout)
+		return made.AccessToken, err
+	}
+	return c, nil
 }
 
 // form makes what is asked of the credentials.
@@ -201,6 +248,9 @@ func (e *endpoint) token(ctx context.Context, ask form) (Token, error) {
 	return token, nil
 }
 
+// errRefused is within the errors of an endpoint that knows what it says.
+var errRefused = errors.New("refused")
+
 // call sends a form, or nothing, and reads the JSON of the answer.
 func (e *endpoint) call(ctx context.Context, method, at string, values url.Values, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, at, strings.NewReader(values.Encode()))
@@ -231,7 +281,7 @@ func (e *endpoint) call(ctx context.Context, method, at string, values url.Value
 		Message     string `json:"message"`
 	}
 	if isJSON && json.Unmarshal(text, &refused) == nil && cmp.Or(refused.Error, refused.Message) != "" {
-		return fmt.Errorf("%s refused: %s [%s]", e.issuer,
+		return fmt.Errorf("%s %w: %s [%s]", e.issuer, errRefused,
 			terminal.Printable(cmp.Or(refused.Description, refused.Message, refused.Error)), terminal.Printable(cmp.Or(refused.Error, res.Status)))
 	}
 	return fmt.Errorf("%s does not answer as an instance does: %s", at, terminal.Printable(res.Status))

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -56,4 +57,22 @@ func cause(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// Temporary says whether a stream that ended with err may go on later: the connection broke, or the
+// server stops, is busy, or cannot read its database.
+func Temporary(err error) bool {
+	var refused *connect.Error
+	if errors.Is(err, errRefused) {
+		return false
+	}
+	if err == nil || !errors.As(err, &refused) || !connect.IsWireError(err) {
+		return true
+	}
+	switch refused.Code() {
+	case connect.CodeUnavailable, connect.CodeResourceExhausted, connect.CodeAborted, connect.CodeDeadlineExceeded:
+		return true
+	default:
+		return false
+	}
 }

@@ -16,7 +16,7 @@ type Commands struct {
 // All returns the commands, with all that is below them.
 func (c *Commands) All() []*cobra.Command {
 	return []*cobra.Command{
-		c.instance(), c.quota(), c.limits(), c.feature(), c.view(), c.failedEvent(), c.audit(),
+		c.instance(), c.quota(), c.limits(), c.feature(), c.view(), c.failedEvent(), c.audit(), c.events(),
 		c.systemUser(), c.token(),
 	}
 }

@@ -40,9 +40,6 @@ Without --key, the key that castellan dev has made in ./` + filepath.Dir(c.DevKe
 		Args: terminal.Arguments(),
 	}
 	id, grant := client.AddIdentity(cmd), client.AddGrant(cmd)
-	cmd.Flags().Lookup("key").Usage = "`file` with the private key of a system user (PEM) [" + client.KeyEnv +
-		"], default that of castellan dev, or with --instance of a machine user (JSON)"
-	terminal.Must(cmd.MarkFlagFilename("key", "pem", "json"))
 	lifetime := cmd.Flags().Duration("lifetime", systemuser.MaxAge, "how long a system user's token can be used, at most 1h")
 	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long to wait for an instance")
 	output := terminal.AddChoice(cmd, "output", "o", "form of the output: the token, or JSON with what is said about it", outputToken, terminal.OutputJSON)

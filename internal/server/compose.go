@@ -165,6 +165,7 @@ func (s *Server) serve(calls *transport.Registrar, keyring *vault.Keyring, deliv
 	own := s.lifecycle(keyring, clock)
 	s.sysusers = own.Operators
 	castellansystemv1.RegisterInstanceLifecycleServiceServer(calls, own)
+	s.serveAdmin(calls, own.Tail, keyring, clock, version)
 
 	s.health = health.New(calls.Services()...)
 	healthv1.RegisterHealthServer(calls, s.health)
