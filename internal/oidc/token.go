@@ -174,7 +174,7 @@ func (p *Provider) issue(r *tokenRequest, i issued) (tokenAnswer, error) {
 	subject := claims.Subject{User: i.facts.User, Scopes: i.facts.Scopes, Client: i.application, Use: claims.AccessToken}
 	var err error
 	if i.jwt {
-		if wish.More, err = p.Claims.About(r.Context(), r.Instance.ID, subject); err != nil {
+		if wish.More, err = p.about(r, subject); err != nil {
 			return tokenAnswer{}, err
 		}
 	}
@@ -199,7 +199,7 @@ func (p *Provider) issue(r *tokenRequest, i issued) (tokenAnswer, error) {
 	}
 	if claims.Scopes(i.facts.Scopes).Has(claims.OpenID) {
 		subject.Use = claims.IDToken
-		more, err := p.Claims.About(r.Context(), r.Instance.ID, subject)
+		more, err := p.about(r, subject)
 		if err != nil {
 			return tokenAnswer{}, err
 		}
@@ -209,6 +209,17 @@ func (p *Provider) issue(r *tokenRequest, i issued) (tokenAnswer, error) {
 		}
 	}
 	return answer, nil
+}
+
+// about returns what a token says about its user beside what every token says. Most say nothing, and then
+// nothing is read: a token for no application says what its scopes ask for, and these do not ask.
+func (p *Provider) about(r *tokenRequest, s claims.Subject) (map[string]any, error) {
+	w := s.Scopes.Wish()
+	asks := w.Metadata || w.ResourceOwner || w.ProjectsRoles || len(w.Roles) > 0 || w.Org != "" || w.OrgDomain != ""
+	if s.Client == "" && !asks {
+		return nil, nil
+	}
+	return p.Claims.About(r.Context(), r.Instance.ID, s)
 }
 
 // ofOrg takes from scopes those that want the user to be of another organization than it is.
