@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"slices"
@@ -74,23 +75,50 @@ func (p *Provider) accept(r *Request) (token.Token, error) {
 	if err != nil {
 		return token.Token{}, err
 	}
-	var proof dpop.Proof
-	if sent.scheme == schemeDPoP {
-		proof, err = p.Proofs.Check(r.Context(), r.Instance.ID, r.Header.Values(schemeDPoP), dpop.Request{
-			Method: r.Method, URL: r.Issuer + r.URL.Path, Token: sent.text,
-		})
-		if errors.Is(err, dpop.ErrProof) {
-			return token.Token{}, errProofInvalid.because(err).challenging(schemeDPoP, errProofInvalid.Code)
-		}
-		if err != nil {
-			return token.Token{}, err
-		}
+	// Whoever has no token of use is a stranger, however many are made up.
+	hash := sha256.Sum256([]byte(sent.text))
+	visit, err := p.admit(r, "token\x00"+string(hash[:]))
+	if err != nil {
+		return token.Token{}, err
+	}
+	proof, err := p.readProof(r, sent)
+	if err != nil {
+		visit.Failed()
+		return token.Token{}, err
 	}
 	t, err := p.Tokens.VerifyBound(r.Context(), r.Instance.ID, r.Issuer, sent.text, proof.Thumbprint)
 	if errors.Is(err, token.ErrToken) {
+		visit.Failed()
 		return t, errTokenInvalid.because(err).challenging(sent.scheme, "invalid_token")
 	}
+	if err != nil {
+		return t, err
+	}
+	visit.Proved()
+	if sent.scheme == schemeDPoP {
+		// Only now: a stranger cannot make the server remember anything.
+		err = refusedProof(p.Proofs.Spend(r.Context(), r.Instance.ID, proof))
+	}
 	return t, err
+}
+
+// readProof returns the proof that goes with a token of scheme DPoP; the zero Proof with another.
+func (p *Provider) readProof(r *Request, sent sentToken) (dpop.Proof, error) {
+	if sent.scheme != schemeDPoP {
+		return dpop.Proof{}, nil
+	}
+	proof, err := p.Proofs.Read(r.Header.Values(schemeDPoP), dpop.Request{
+		Method: r.Method, URL: r.Issuer + r.URL.Path, Token: sent.text,
+	})
+	return proof, refusedProof(err)
+}
+
+// refusedProof returns dpop.ErrProof as an [Error] with a challenge, and other errors as they are.
+func refusedProof(err error) error {
+	if errors.Is(err, dpop.ErrProof) {
+		return errProofInvalid.because(err).challenging(schemeDPoP, errProofInvalid.Code)
+	}
+	return err
 }
 
 // challenging returns a copy that tells in the header WWW-Authenticate how to authenticate: with a code of

@@ -51,5 +51,8 @@ func (p *Provider) jwtProfile(r *tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
+	if err := p.bind(r); err != nil {
+		return tokenAnswer{}, err
+	}
 	return p.forMachine(r, h.client)
 }

@@ -154,7 +154,7 @@ func TestWhoMayIntrospect(t *testing.T) {
 			"form":                {w.do("POST", pathIntrospection, body+"&client_id=web&client_secret=secret"), 200, ""},
 			"a key":               {w.do("POST", pathIntrospection, body+"&"+asserted(appAssertion("1", nil))), 200, ""},
 			"a key, and its id":   {w.do("POST", pathIntrospection, body+"&client_id=keyed&"+asserted(appAssertion("2", nil))), 200, ""},
-			"a replay":            {w.do("POST", pathIntrospection, body+"&"+asserted(appAssertion("1", nil))), 400, codeInvalidGrant},
+			"a replay":            {w.do("POST", pathIntrospection, body+"&"+asserted(appAssertion("1", nil))), 400, codeUnauthorized},
 			"another's key":       {w.do("POST", pathIntrospection, body+"&"+asserted(appAssertion("3", func(s assertiontest.ClaimSet) { s["iss"], s["sub"] = `"web"`, `"web"` }))), 400, codeUnauthorized},
 			"another issuer":      {w.do("POST", pathIntrospection, body+"&"+asserted(appAssertion("4", func(s assertiontest.ClaimSet) { s["aud"] = `"http://b.example"` }))), 400, codeUnauthorized},
 			"nothing":             {w.do("POST", pathIntrospection, body), 400, codeInvalidClient},

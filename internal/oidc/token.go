@@ -44,8 +44,11 @@ type tokenRequest struct {
 	client client
 	// asked are the scopes of the request, scopes those of them that mean something.
 	asked, scopes claims.Scopes
-	// thumbprint is that of the key the tokens are to be bound to; empty for bearer tokens.
-	thumbprint string
+	// proof is that of the key the tokens are to be bound to; its Thumbprint is empty for bearer tokens. It
+	// is there once it is known who asks, see [Provider.bind].
+	proof     dpop.Proof
+	bound     bool // proof has been looked at
+	proofUsed bool // and counts no more, see [Provider.spendProof]
 	// lifetimes are those of the instance.
 	lifetimes defaults.OIDC
 	// now is when the request was looked at.
@@ -87,13 +90,19 @@ func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Req
 		if request.client, err = p.whoAsks(g, r, f); err != nil {
 			return err
 		}
-		if request.thumbprint, err = p.proofOfKey(r); err != nil {
+		if g.client != nil {
+			err = p.bind(request)
+		}
+		if err != nil {
 			return err
 		}
 		if request.lifetimes, err = (policy.Resolver{}).OIDC(r.Context(), p.DB, r.Instance.ID); err != nil {
 			return err
 		}
 		answer, err := g.serve(request)
+		if err == nil {
+			err = p.spendProof(request)
+		}
 		if err != nil {
 			return err
 		}
@@ -126,25 +135,48 @@ func (p *Provider) whoAsks(g grant, r *Request, f form) (client, error) {
 	return client{}, nil
 }
 
-// proofOfKey returns the thumbprint of the key a request proves to have (RFC 9449 section 5); empty when it
-// has no proof.
-func (p *Provider) proofOfKey(r *Request) (string, error) {
-	headers := r.Header.Values("DPoP")
-	if len(headers) == 0 {
-		return "", nil
+// bind reads the proof of a request that it has a key (RFC 9449 section 5), if it has one. It is done once it
+// is known who asks, for it is work: by [Provider.token], or by a grant in which nobody authenticates
+// beside.
+func (p *Provider) bind(r *tokenRequest) (err error) {
+	headers := r.Header.Values(schemeDPoP)
+	if !r.bound && len(headers) > 0 {
+		r.proof, err = p.Proofs.Read(headers, dpop.Request{Method: r.Method, URL: r.Issuer + r.URL.Path})
 	}
-	proof, err := p.Proofs.Check(r.Context(), r.Instance.ID, headers, dpop.Request{Method: r.Method, URL: r.Issuer + r.URL.Path})
+	r.bound = true
+	return invalidProof(err)
+}
+
+// errUnbound cannot be: a grant forgot to bind its tokens.
+var errUnbound = errors.New("oidc: a grant has not looked at the proof of its request")
+
+// spendProof uses up the proof of a request, if it has one and that is not done yet. A grant that changes
+// something does so before: what is remembered is written, and strangers must not make the server write.
+// For all others the token endpoint does it before it answers.
+func (p *Provider) spendProof(r *tokenRequest) error {
+	switch {
+	case !r.bound:
+		return errUnbound
+	case r.proof.Thumbprint == "" || r.proofUsed:
+		return nil
+	}
+	r.proofUsed = true
+	return invalidProof(p.Proofs.Spend(r.Context(), r.Instance.ID, r.proof))
+}
+
+// invalidProof returns dpop.ErrProof as an [Error], and other errors as they are.
+func invalidProof(err error) error {
 	if errors.Is(err, dpop.ErrProof) {
-		return "", newError(codeInvalidProof, "%s", clean(strings.TrimPrefix(err.Error(), "dpop: "), 200)).because(err)
+		return newError(codeInvalidProof, "%s", clean(strings.TrimPrefix(err.Error(), "dpop: "), 200)).because(err)
 	}
-	return proof.Thumbprint, err
+	return err
 }
 
 // facts are those of tokens for a user who has authenticated now, by a ground.
 func (r *tokenRequest) facts(user ident.UserID, org ident.OrgID, clientID string, ground session.Ground) session.Facts {
 	return session.Facts{
 		User: user, Org: org, Client: clientID, Scopes: r.scopes, AuthTime: r.now,
-		Thumbprint: r.thumbprint, Grounds: []session.Ground{ground},
+		Thumbprint: r.proof.Thumbprint, Grounds: []session.Ground{ground},
 	}
 }
 

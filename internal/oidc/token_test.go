@@ -143,6 +143,16 @@ func TestJWTProfile(t *testing.T) {
 	})
 }
 
+func (w *world) spentRows() (n int) {
+	w.Helper()
+	rows, err := w.db.Query(w.Context(), `SELECT COUNT(*) FROM spent_ids`)
+	w.must(err)
+	defer rows.Close()
+	rows.Next()
+	w.must(rows.Scan(&n))
+	return n
+}
+
 func (w *world) sessionRows() (n int, err error) {
 	rows, err := w.db.Query(w.Context(), `SELECT COUNT(*) FROM oidc_sessions`)
 	if err != nil {
@@ -452,6 +462,21 @@ func TestTokensAreBoundToKeys(t *testing.T) {
 			"empty":            {"DPoP", ""},
 		} {
 			w.refused(name, w.do(http.MethodPost, pathToken, form, headers...), http.StatusBadRequest, codeInvalidProof)
+		}
+		// With an assertion it is the same, and strangers cannot make the server remember anything.
+		b := w.do(http.MethodPost, pathToken, url.Values{"grant_type": {grantJWTBearer}, "scope": {"openid"}, "assertion": {botAssertion("k-ed", nil)}}.Encode(),
+			"DPoP", h.proof(http.MethodPost, pathToken, ""))
+		if got := w.token(b); got.Thumbprint != h.thumbprint || b.body["token_type"] != "DPoP" {
+			w.Errorf("for an assertion bound to %q as %v", got.Thumbprint, b.body["token_type"])
+		}
+		before := w.spentRows()
+		w.refused("a forged assertion", w.do(http.MethodPost, pathToken, url.Values{"grant_type": {grantJWTBearer}, "scope": {"openid"}, "assertion": {botAssertion("k-ed", nil) + "A"}}.Encode(),
+			"DPoP", h.proof(http.MethodPost, pathToken, "")), http.StatusBadRequest, codeInvalidGrant)
+		if a := w.do(http.MethodGet, pathUserinfo, "", "Authorization", "DPoP x", "DPoP", h.proof(http.MethodGet, pathUserinfo, "x")); a.status != http.StatusUnauthorized {
+			w.Errorf("userinfo for no token: %d", a.status)
+		}
+		if after := w.spentRows(); after != before {
+			w.Errorf("strangers had %d proofs remembered", after-before)
 		}
 		// Whoever is no client does not use up proofs.
 		fresh := h.proof(http.MethodPost, pathToken, "")
