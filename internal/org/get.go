@@ -7,6 +7,7 @@ import (
 
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
+	"castellan/internal/hostname"
 	"castellan/internal/ident"
 	"castellan/internal/store"
 )
@@ -84,6 +85,23 @@ func require(ctx context.Context, tx store.Tx, lock string, at ident.InstanceID,
 		return NotFound
 	}
 	return err
+}
+
+// OwnerOf returns the organization that has verified a domain, in whatever form; it is empty when none has.
+func OwnerOf(ctx context.Context, q store.Querier, at ident.InstanceID, domain string) (ident.OrgID, error) {
+	name, err := hostname.Unicode(domain)
+	if err != nil {
+		return "", nil //nolint:nilerr // what is no domain belongs to nobody
+	}
+	id, err := store.One(ctx, q, scanText, `SELECT org_id FROM org_domains
+ WHERE instance_id = $1 AND domain = $2 AND is_verified`, string(at), name)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("find the owner of a domain of instance %s: %w", at, err)
+	}
+	return ident.OrgID(id), nil
 }
 
 // scanOrg reads an organization without what it has.

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"castellan/internal/access"
+	"castellan/internal/api/auth"
 	"castellan/internal/api/dispatch"
 	"castellan/internal/api/health"
 	"castellan/internal/api/instances"
@@ -77,6 +78,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 	s.once = once.NewBook(keyring, clock)
 	s.spent = &spent.Book{DB: s.db, Clock: clock}
 	s.sessions = &session.Service{DB: s.db, Log: s.events, Clock: clock, IDs: s.ids, Bearers: keyring.Bearers()}
+	s.passwords = vault.NewHasher(vault.HasherConfig{})
 	s.keys = newKeyPool(s.cfg.KeyPoolSize, s.busy(), metrics)
 	issuer := systemuser.Issuer(s.cfg.ExternalSecure, s.cfg.ExternalDomain, s.cfg.ExternalPort)
 	if s.users, err = systemuser.NewRegistry(s.cfg.SystemUsers, issuer, clock); err != nil {
@@ -167,6 +169,9 @@ func (s *Server) serve(calls *transport.Registrar, keyring *vault.Keyring, deliv
 	castellansystemv1.RegisterInstanceLifecycleServiceServer(calls, own)
 	s.serveAdmin(calls, own.Tail, keyring, clock, version)
 
+	s.userService(clock).Table().Register(calls)
+	(&auth.Service{DB: s.db}).Table().Register(calls)
+
 	s.health = health.New(calls.Services()...)
 	healthv1.RegisterHealthServer(calls, s.health)
 	mountReflection(calls, calls.Services()...)
@@ -181,7 +186,7 @@ func (s *Server) provision(clock ident.Clock) *provision.Service {
 		IDs:            s.ids,
 		Clock:          clock,
 		Random:         rand.Reader,
-		Passwords:      vault.NewHasher(vault.HasherConfig{}),
+		Passwords:      s.passwords,
 		Keys:           s.keys,
 		ExternalDomain: s.cfg.ExternalDomain,
 		Secure:         s.cfg.ExternalSecure,

@@ -47,18 +47,20 @@ type Server struct {
 	spent    *spent.Book
 	audit    *audit.Log
 	keys     *vault.KeyPool
-	webkeys  *webkey.Service
-	epochs   *fresh.Epochs
-	hosts    *access.Directory
-	sender   *delivery.Worker
-	sent     chan struct{} // closed when sender has ended
-	health   *health.Service
-	http     *http.Server
-	listener net.Listener
-	served   atomic.Uint64               // calls that have begun
-	tracing  func(context.Context) error // ends tracing
-	stopping context.Context             // ends when Serve begins to stop
-	stop     context.CancelFunc
+	// passwords is one line for all who hash passwords, so that what they compute at once is bounded.
+	passwords *vault.Hasher
+	webkeys   *webkey.Service
+	epochs    *fresh.Epochs
+	hosts     *access.Directory
+	sender    *delivery.Worker
+	sent      chan struct{} // closed when sender has ended
+	health    *health.Service
+	http      *http.Server
+	listener  net.Listener
+	served    atomic.Uint64               // calls that have begun
+	tracing   func(context.Context) error // ends tracing
+	stopping  context.Context             // ends when Serve begins to stop
+	stop      context.CancelFunc
 }
 
 // New opens the database and the port; Serve then serves. version is shown to clients.

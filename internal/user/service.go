@@ -83,6 +83,17 @@ func (s *Service) RemoveSecret(ctx context.Context, at ident.InstanceID, actor i
 	return s.change(ctx, at, actor, id, RemoveSecret{}.Decide)
 }
 
+// RemovePhone takes the number of a human away. It returns COMMAND-ieJ2e when there is none.
+func (s *Service) RemovePhone(ctx context.Context, at ident.InstanceID, actor ident.Actor, id ident.UserID) (State, error) {
+	return s.change(ctx, at, actor, id, func(before State) ([]eventlog.Payload, error) {
+		events, err := Change{Phone: &Contact{}}.Decide(before)
+		if err == nil && len(events) == 0 {
+			err = errNoPhone
+		}
+		return events, err
+	})
+}
+
 // SkipMFA records that a human has put off a second factor, see [SkipMFA.Decide].
 func (s *Service) SkipMFA(ctx context.Context, at ident.InstanceID, actor ident.Actor, id ident.UserID) (State, error) {
 	return s.change(ctx, at, actor, id, SkipMFA{}.Decide)

@@ -67,9 +67,9 @@ func (*GetMyUserRequest) Descriptor() ([]byte, []int) {
 // GetMyUserResponse is what GetMyUser answers.
 type GetMyUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// User.
+	// The user.
 	User *v1.User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	// Last login.
+	// When the user last logged in at a browser; not set by programs.
 	LastLogin     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_login,json=lastLogin,proto3" json:"last_login,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -204,10 +204,10 @@ const file_zitadel_auth_proto_rawDesc = "" +
 	"\n" +
 	"last_login\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tlastLogin\"\x10\n" +
 	"\x0eHealthzRequest\"\x11\n" +
-	"\x0fHealthzResponse2\xea\x01\n" +
-	"\vAuthService\x12l\n" +
-	"\aHealthz\x12\x1f.zitadel.auth.v1.HealthzRequest\x1a .zitadel.auth.v1.HealthzResponse\"\x1e\xaa\xed\x18\x02\x10\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/auth/v1/healthz\x12m\n" +
-	"\tGetMyUser\x12!.zitadel.auth.v1.GetMyUserRequest\x1a\".zitadel.auth.v1.GetMyUserResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/auth/v1/users/meB&Z$castellan/gen/zitadel/auth/v1;authv1b\x06proto3"
+	"\x0fHealthzResponse2\xf2\x01\n" +
+	"\vAuthService\x12n\n" +
+	"\aHealthz\x12\x1f.zitadel.auth.v1.HealthzRequest\x1a .zitadel.auth.v1.HealthzResponse\" \xaa\xed\x18\x04\x10\x01(\x01\x82\xd3\xe4\x93\x02\x12\x12\x10/auth/v1/healthz\x12s\n" +
+	"\tGetMyUser\x12!.zitadel.auth.v1.GetMyUserRequest\x1a\".zitadel.auth.v1.GetMyUserResponse\"\x1f\xaa\xed\x18\x02@\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/auth/v1/users/meB&Z$castellan/gen/zitadel/auth/v1;authv1b\x06proto3"
 
 var (
 	file_zitadel_auth_proto_rawDescOnce sync.Once

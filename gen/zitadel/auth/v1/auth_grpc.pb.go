@@ -31,9 +31,9 @@ const (
 //
 // AuthService is called at the host of an instance, and is about that instance.
 type AuthServiceClient interface {
-	// Healthz.
+	// Answers when the instance whose host was called is served.
 	Healthz(ctx context.Context, in *HealthzRequest, opts ...grpc.CallOption) (*HealthzResponse, error)
-	// Get my user.
+	// Returns the user who calls.
 	GetMyUser(ctx context.Context, in *GetMyUserRequest, opts ...grpc.CallOption) (*GetMyUserResponse, error)
 }
 
@@ -71,9 +71,9 @@ func (c *authServiceClient) GetMyUser(ctx context.Context, in *GetMyUserRequest,
 //
 // AuthService is called at the host of an instance, and is about that instance.
 type AuthServiceServer interface {
-	// Healthz.
+	// Answers when the instance whose host was called is served.
 	Healthz(context.Context, *HealthzRequest) (*HealthzResponse, error)
-	// Get my user.
+	// Returns the user who calls.
 	GetMyUser(context.Context, *GetMyUserRequest) (*GetMyUserResponse, error)
 	mustEmbedUnimplementedAuthServiceServer()
 }

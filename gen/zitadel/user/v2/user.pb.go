@@ -29,13 +29,13 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AccessTokenType is one of the values of access token type.
+// AccessTokenType is the form of the access tokens of a program.
 type AccessTokenType int32
 
 const (
-	// Bearer.
+	// Opaque.
 	AccessTokenType_ACCESS_TOKEN_TYPE_BEARER AccessTokenType = 0
-	// Jwt.
+	// Signed (RFC 9068).
 	AccessTokenType_ACCESS_TOKEN_TYPE_JWT AccessTokenType = 1
 )
 
@@ -196,7 +196,7 @@ func (AuthFactors) EnumDescriptor() ([]byte, []int) {
 type AuthenticationMethodType int32
 
 const (
-	// Unspecified.
+	// None.
 	AuthenticationMethodType_AUTHENTICATION_METHOD_TYPE_UNSPECIFIED AuthenticationMethodType = 0
 	// Password.
 	AuthenticationMethodType_AUTHENTICATION_METHOD_TYPE_PASSWORD AuthenticationMethodType = 1
@@ -269,7 +269,7 @@ func (AuthenticationMethodType) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{3}
 }
 
-// Gender is one of the values of gender.
+// Gender is what a person says of itself.
 type Gender int32
 
 const (
@@ -326,11 +326,11 @@ func (Gender) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{4}
 }
 
-// KeyFieldName is one of the values of key field name.
+// KeyFieldName is what keys are sorted by.
 type KeyFieldName int32
 
 const (
-	// Unspecified.
+	// The date of creation.
 	KeyFieldName_KEY_FIELD_NAME_UNSPECIFIED KeyFieldName = 0
 	// Created date.
 	KeyFieldName_KEY_FIELD_NAME_CREATED_DATE KeyFieldName = 1
@@ -391,11 +391,11 @@ func (KeyFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{5}
 }
 
-// NotificationType is one of the values of notification type.
+// NotificationType is how a message is sent.
 type NotificationType int32
 
 const (
-	// Unspecified.
+	// None.
 	NotificationType_NOTIFICATION_TYPE_Unspecified NotificationType = 0
 	// Email.
 	NotificationType_NOTIFICATION_TYPE_Email NotificationType = 1
@@ -497,11 +497,11 @@ func (PasskeyAuthenticator) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{7}
 }
 
-// PersonalAccessTokenFieldName is one of the values of personal access token field name.
+// PersonalAccessTokenFieldName is what tokens are sorted by.
 type PersonalAccessTokenFieldName int32
 
 const (
-	// Unspecified.
+	// The date of creation.
 	PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_UNSPECIFIED PersonalAccessTokenFieldName = 0
 	// Created date.
 	PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_CREATED_DATE PersonalAccessTokenFieldName = 1
@@ -562,15 +562,15 @@ func (PersonalAccessTokenFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{8}
 }
 
-// Type is one of the values of type.
+// Type tells people from programs.
 type Type int32
 
 const (
-	// Unspecified.
+	// None.
 	Type_TYPE_UNSPECIFIED Type = 0
-	// Human.
+	// A person.
 	Type_TYPE_HUMAN Type = 1
-	// Machine.
+	// A program.
 	Type_TYPE_MACHINE Type = 2
 )
 
@@ -615,11 +615,11 @@ func (Type) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{9}
 }
 
-// UserFieldName is one of the values of user field name.
+// UserFieldName is what users are sorted by.
 type UserFieldName int32
 
 const (
-	// Unspecified.
+	// The date of creation.
 	UserFieldName_USER_FIELD_NAME_UNSPECIFIED UserFieldName = 0
 	// User name.
 	UserFieldName_USER_FIELD_NAME_USER_NAME UserFieldName = 1
@@ -696,21 +696,21 @@ func (UserFieldName) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{10}
 }
 
-// UserState is one of the values of user state.
+// UserState is what a user may do.
 type UserState int32
 
 const (
-	// Unspecified.
+	// None.
 	UserState_USER_STATE_UNSPECIFIED UserState = 0
 	// Active.
 	UserState_USER_STATE_ACTIVE UserState = 1
 	// Inactive.
 	UserState_USER_STATE_INACTIVE UserState = 2
-	// Deleted.
+	// Of nobody: who was removed is not shown.
 	UserState_USER_STATE_DELETED UserState = 3
-	// Locked.
+	// Locked out.
 	UserState_USER_STATE_LOCKED UserState = 4
-	// Initial.
+	// Of nobody: users are there as a whole.
 	UserState_USER_STATE_INITIAL UserState = 5
 )
 
@@ -761,7 +761,7 @@ func (UserState) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{11}
 }
 
-// AndQuery is a condition of a list.
+// AndQuery is met by who meets all of some conditions.
 type AndQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Conditions, all of which must hold.
@@ -807,12 +807,12 @@ func (x *AndQuery) GetQueries() []*SearchQuery {
 	return nil
 }
 
-// AuthFactor is an auth factor.
+// AuthFactor is a second factor.
 type AuthFactor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its state.
 	State AuthFactorState `protobuf:"varint,1,opt,name=state,proto3,enum=zitadel.user.v2.AuthFactorState" json:"state,omitempty"`
-	// Type.
+	// A person or a program.
 	//
 	// Types that are valid to be assigned to Type:
 	//
@@ -1103,7 +1103,7 @@ func (x *AuthFactorU2F) GetName() string {
 	return ""
 }
 
-// DisplayNameQuery is a condition of a list.
+// DisplayNameQuery compares the name a person is shown with.
 type DisplayNameQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name it is shown with.
@@ -1158,10 +1158,10 @@ func (x *DisplayNameQuery) GetMethod() v2.TextQueryMethod {
 	return v2.TextQueryMethod(0)
 }
 
-// DomainQuery is a condition of a list.
+// DomainQuery says at which domain a login would be.
 type DomainQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Include without domain.
+	// Those too that count at any domain.
 	IncludeWithoutDomain bool `protobuf:"varint,1,opt,name=include_without_domain,json=includeWithoutDomain,proto3" json:"include_without_domain,omitempty"`
 	// The domain.
 	Domain        string `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
@@ -1213,7 +1213,7 @@ func (x *DomainQuery) GetDomain() string {
 	return ""
 }
 
-// EmailQuery is a condition of a list.
+// EmailQuery compares the e-mail address of a person.
 type EmailQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Email address.
@@ -1268,10 +1268,10 @@ func (x *EmailQuery) GetMethod() v2.TextQueryMethod {
 	return v2.TextQueryMethod(0)
 }
 
-// FirstNameQuery is a condition of a list.
+// FirstNameQuery compares the given name of a person.
 type FirstNameQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// First name.
+	// The given name.
 	FirstName string `protobuf:"bytes,1,opt,name=first_name,json=firstName,proto3" json:"first_name,omitempty"`
 	// How the text is compared.
 	Method        v2.TextQueryMethod `protobuf:"varint,2,opt,name=method,proto3,enum=zitadel.object.v2.TextQueryMethod" json:"method,omitempty"`
@@ -1326,7 +1326,7 @@ func (x *FirstNameQuery) GetMethod() v2.TextQueryMethod {
 // FormData is a form data.
 type FormData struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Url.
+	// The address.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// Fields.
 	Fields        map[string]string `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -1378,12 +1378,12 @@ func (x *FormData) GetFields() map[string]string {
 	return nil
 }
 
-// HashedPassword is a hashed password.
+// HashedPassword is a password that was hashed elsewhere: argon2id in the PHC string format, or bcrypt.
 type HashedPassword struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Hash.
 	Hash string `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	// Change required.
+	// The user has to change it at the next login.
 	ChangeRequired bool `protobuf:"varint,2,opt,name=change_required,json=changeRequired,proto3" json:"change_required,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1433,7 +1433,7 @@ func (x *HashedPassword) GetChangeRequired() bool {
 	return false
 }
 
-// HumanEmail is a human email.
+// HumanEmail is the e-mail address of a person.
 type HumanEmail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The e-mail address.
@@ -1488,7 +1488,7 @@ func (x *HumanEmail) GetIsVerified() bool {
 	return false
 }
 
-// HumanPhone is a human phone.
+// HumanPhone is the telephone number of a person, in international form.
 type HumanPhone struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The phone number.
@@ -1543,7 +1543,7 @@ func (x *HumanPhone) GetIsVerified() bool {
 	return false
 }
 
-// HumanProfile is a human profile.
+// HumanProfile is the names and the language of a person.
 type HumanProfile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Given name.
@@ -1556,7 +1556,7 @@ type HumanProfile struct {
 	DisplayName *string `protobuf:"bytes,4,opt,name=display_name,json=displayName,proto3,oneof" json:"display_name,omitempty"`
 	// Preferred language (BCP 47).
 	PreferredLanguage *string `protobuf:"bytes,5,opt,name=preferred_language,json=preferredLanguage,proto3,oneof" json:"preferred_language,omitempty"`
-	// Gender.
+	// What the person says of itself.
 	Gender *Gender `protobuf:"varint,6,opt,name=gender,proto3,enum=zitadel.user.v2.Gender,oneof" json:"gender,omitempty"`
 	// Avatar url.
 	AvatarUrl     string `protobuf:"bytes,7,opt,name=avatar_url,json=avatarUrl,proto3" json:"avatar_url,omitempty"`
@@ -1643,7 +1643,7 @@ func (x *HumanProfile) GetAvatarUrl() string {
 	return ""
 }
 
-// HumanUser is a human user.
+// HumanUser is what a person is.
 type HumanUser struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
@@ -1662,11 +1662,11 @@ type HumanUser struct {
 	Email *HumanEmail `protobuf:"bytes,7,opt,name=email,proto3" json:"email,omitempty"`
 	// The phone number.
 	Phone *HumanPhone `protobuf:"bytes,8,opt,name=phone,proto3" json:"phone,omitempty"`
-	// Password change required.
+	// The user has to change the password at the next login.
 	PasswordChangeRequired bool `protobuf:"varint,9,opt,name=password_change_required,json=passwordChangeRequired,proto3" json:"password_change_required,omitempty"`
-	// Password changed.
+	// When the password was set last; not set where there never was one.
 	PasswordChanged *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=password_changed,json=passwordChanged,proto3" json:"password_changed,omitempty"`
-	// Mfa init skipped.
+	// When the user last put off setting up a second factor.
 	MfaInitSkipped *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=mfa_init_skipped,json=mfaInitSkipped,proto3" json:"mfa_init_skipped,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -2203,10 +2203,10 @@ func (x *IDPSAMLAccessInformation) GetAssertion() []byte {
 	return nil
 }
 
-// InUserEmailsQuery is a condition of a list.
+// InUserEmailsQuery is met by people with one of some e-mail addresses, at most 1000.
 type InUserEmailsQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// User emails.
+	// The addresses, letter for letter.
 	UserEmails    []string `protobuf:"bytes,1,rep,name=user_emails,json=userEmails,proto3" json:"user_emails,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2249,7 +2249,7 @@ func (x *InUserEmailsQuery) GetUserEmails() []string {
 	return nil
 }
 
-// InUserIDQuery is a condition of a list.
+// InUserIDQuery is met by users with one of some ids, at most 1000.
 type InUserIDQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Ids of the users.
@@ -2295,7 +2295,7 @@ func (x *InUserIDQuery) GetUserIds() []string {
 	return nil
 }
 
-// Key is a key.
+// Key is a key of a program, without its halves.
 type Key struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it came to be.
@@ -2389,7 +2389,7 @@ func (x *Key) GetExpirationDate() *timestamppb.Timestamp {
 // KeysSearchFilter is a condition of a list.
 type KeysSearchFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Filter.
+	// The condition.
 	//
 	// Types that are valid to be assigned to Filter:
 	//
@@ -2579,10 +2579,10 @@ func (x *LDAPCredentials) GetPassword() string {
 	return ""
 }
 
-// LastNameQuery is a condition of a list.
+// LastNameQuery compares the family name of a person.
 type LastNameQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Last name.
+	// The family name.
 	LastName string `protobuf:"bytes,1,opt,name=last_name,json=lastName,proto3" json:"last_name,omitempty"`
 	// How the text is compared.
 	Method        v2.TextQueryMethod `protobuf:"varint,2,opt,name=method,proto3,enum=zitadel.object.v2.TextQueryMethod" json:"method,omitempty"`
@@ -2634,10 +2634,10 @@ func (x *LastNameQuery) GetMethod() v2.TextQueryMethod {
 	return v2.TextQueryMethod(0)
 }
 
-// LoginNameQuery is a condition of a list.
+// LoginNameQuery compares a name with which the user logs in.
 type LoginNameQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Login name.
+	// The name.
 	LoginName string `protobuf:"bytes,1,opt,name=login_name,json=loginName,proto3" json:"login_name,omitempty"`
 	// How the text is compared.
 	Method        v2.TextQueryMethod `protobuf:"varint,2,opt,name=method,proto3,enum=zitadel.object.v2.TextQueryMethod" json:"method,omitempty"`
@@ -2689,14 +2689,14 @@ func (x *LoginNameQuery) GetMethod() v2.TextQueryMethod {
 	return v2.TextQueryMethod(0)
 }
 
-// MachineUser is a machine user.
+// MachineUser is what a program is.
 type MachineUser struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// What it is for.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
-	// Has secret.
+	// It has a secret for the client credentials grant.
 	HasSecret bool `protobuf:"varint,3,opt,name=has_secret,json=hasSecret,proto3" json:"has_secret,omitempty"`
 	// The form of its access tokens.
 	AccessTokenType AccessTokenType `protobuf:"varint,4,opt,name=access_token_type,json=accessTokenType,proto3,enum=zitadel.user.v2.AccessTokenType" json:"access_token_type,omitempty"`
@@ -2762,7 +2762,7 @@ func (x *MachineUser) GetAccessTokenType() AccessTokenType {
 	return AccessTokenType_ACCESS_TOKEN_TYPE_BEARER
 }
 
-// Metadata is a metadata.
+// Metadata is a value that is kept about a user by a key.
 type Metadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key.
@@ -2817,7 +2817,7 @@ func (x *Metadata) GetValue() []byte {
 	return nil
 }
 
-// NickNameQuery is a condition of a list.
+// NickNameQuery compares the nickname of a person.
 type NickNameQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Nickname.
@@ -2872,7 +2872,7 @@ func (x *NickNameQuery) GetMethod() v2.TextQueryMethod {
 	return v2.TextQueryMethod(0)
 }
 
-// NotQuery is a condition of a list.
+// NotQuery is met by who does not meet a condition.
 type NotQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The condition.
@@ -2918,7 +2918,7 @@ func (x *NotQuery) GetQuery() *SearchQuery {
 	return nil
 }
 
-// OrQuery is a condition of a list.
+// OrQuery is met by who meets one of some conditions.
 type OrQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Conditions, all of which must hold.
@@ -2964,7 +2964,7 @@ func (x *OrQuery) GetQueries() []*SearchQuery {
 	return nil
 }
 
-// OrganizationIdQuery is a condition of a list.
+// OrganizationIdQuery is met by users of an organization.
 type OrganizationIdQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the organization.
@@ -3010,7 +3010,7 @@ func (x *OrganizationIdQuery) GetOrganizationId() string {
 	return ""
 }
 
-// Passkey is a passkey.
+// Passkey is a passkey of a person.
 type Passkey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
@@ -3129,12 +3129,12 @@ func (x *PasskeyRegistrationCode) GetCode() string {
 	return ""
 }
 
-// Password is a password.
+// Password is a password in the clear.
 type Password struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The password.
 	Password string `protobuf:"bytes,1,opt,name=password,proto3" json:"password,omitempty"`
-	// Change required.
+	// The user has to change it at the next login.
 	ChangeRequired bool `protobuf:"varint,2,opt,name=change_required,json=changeRequired,proto3" json:"change_required,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -3184,7 +3184,7 @@ func (x *Password) GetChangeRequired() bool {
 	return false
 }
 
-// PersonalAccessToken is a personal access token.
+// PersonalAccessToken is a token of a program, without what it is shown with.
 type PersonalAccessToken struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it came to be.
@@ -3278,7 +3278,7 @@ func (x *PersonalAccessToken) GetExpirationDate() *timestamppb.Timestamp {
 // PersonalAccessTokensSearchFilter is a condition of a list.
 type PersonalAccessTokensSearchFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Filter.
+	// The condition.
 	//
 	// Types that are valid to be assigned to Filter:
 	//
@@ -3416,10 +3416,10 @@ func (*PersonalAccessTokensSearchFilter_CreatedDateFilter) isPersonalAccessToken
 func (*PersonalAccessTokensSearchFilter_ExpirationDateFilter) isPersonalAccessTokensSearchFilter_Filter() {
 }
 
-// PhoneQuery is a condition of a list.
+// PhoneQuery compares the telephone number of a person.
 type PhoneQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Number.
+	// The number, or a part of it.
 	Number string `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
 	// How the text is compared.
 	Method        v2.TextQueryMethod `protobuf:"varint,2,opt,name=method,proto3,enum=zitadel.object.v2.TextQueryMethod" json:"method,omitempty"`
@@ -3471,7 +3471,7 @@ func (x *PhoneQuery) GetMethod() v2.TextQueryMethod {
 	return v2.TextQueryMethod(0)
 }
 
-// RedirectURLs is a redirect ur ls.
+// RedirectURLs are where a browser goes afterwards.
 type RedirectURLs struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Success url.
@@ -3535,7 +3535,7 @@ func (x *RedirectURLs) GetLoginHint() string {
 	return ""
 }
 
-// ReturnEmailVerificationCode is a return email verification code.
+// ReturnEmailVerificationCode asks for the code in the answer.
 type ReturnEmailVerificationCode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3572,7 +3572,7 @@ func (*ReturnEmailVerificationCode) Descriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{42}
 }
 
-// ReturnInviteCode is a return invite code.
+// ReturnInviteCode asks for the code in the answer.
 type ReturnInviteCode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3609,7 +3609,7 @@ func (*ReturnInviteCode) Descriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{43}
 }
 
-// ReturnPasskeyRegistrationCode is a return passkey registration code.
+// ReturnPasskeyRegistrationCode asks for the code in the answer.
 type ReturnPasskeyRegistrationCode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3646,7 +3646,7 @@ func (*ReturnPasskeyRegistrationCode) Descriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{44}
 }
 
-// ReturnPasswordResetCode is a return password reset code.
+// ReturnPasswordResetCode asks for the code in the answer.
 type ReturnPasswordResetCode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3683,7 +3683,7 @@ func (*ReturnPasswordResetCode) Descriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{45}
 }
 
-// ReturnPhoneVerificationCode is a return phone verification code.
+// ReturnPhoneVerificationCode asks for the code in the answer.
 type ReturnPhoneVerificationCode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3720,7 +3720,8 @@ func (*ReturnPhoneVerificationCode) Descriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{46}
 }
 
-// SearchQuery is a condition of a list.
+// SearchQuery is a condition on users. What only people have meets none on a program. Conditions on metadata that stand beside
+// each other, where all must be met, are met by one entry.
 type SearchQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The condition.
@@ -4079,10 +4080,10 @@ func (*SearchQuery_MetadataKeyFilter) isSearchQuery_Query() {}
 
 func (*SearchQuery_MetadataValueFilter) isSearchQuery_Query() {}
 
-// SendEmailVerificationCode is a send email verification code.
+// SendEmailVerificationCode asks for a message, which this server does not send.
 type SendEmailVerificationCode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Url template.
+	// The form of the link.
 	UrlTemplate   *string `protobuf:"bytes,1,opt,name=url_template,json=urlTemplate,proto3,oneof" json:"url_template,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4125,10 +4126,10 @@ func (x *SendEmailVerificationCode) GetUrlTemplate() string {
 	return ""
 }
 
-// SendInviteCode is a send invite code.
+// SendInviteCode asks for a message, which this server does not send.
 type SendInviteCode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Url template.
+	// The form of the link.
 	UrlTemplate *string `protobuf:"bytes,1,opt,name=url_template,json=urlTemplate,proto3,oneof" json:"url_template,omitempty"`
 	// Application name.
 	ApplicationName *string `protobuf:"bytes,2,opt,name=application_name,json=applicationName,proto3,oneof" json:"application_name,omitempty"`
@@ -4180,10 +4181,10 @@ func (x *SendInviteCode) GetApplicationName() string {
 	return ""
 }
 
-// SendPasskeyRegistrationLink is a send passkey registration link.
+// SendPasskeyRegistrationLink asks for a message, which this server does not send.
 type SendPasskeyRegistrationLink struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Url template.
+	// The form of the link.
 	UrlTemplate   *string `protobuf:"bytes,1,opt,name=url_template,json=urlTemplate,proto3,oneof" json:"url_template,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4226,12 +4227,12 @@ func (x *SendPasskeyRegistrationLink) GetUrlTemplate() string {
 	return ""
 }
 
-// SendPasswordResetLink is a send password reset link.
+// SendPasswordResetLink asks for a message, which this server does not send.
 type SendPasswordResetLink struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Notification type.
 	NotificationType NotificationType `protobuf:"varint,1,opt,name=notification_type,json=notificationType,proto3,enum=zitadel.user.v2.NotificationType" json:"notification_type,omitempty"`
-	// Url template.
+	// The form of the link.
 	UrlTemplate   *string `protobuf:"bytes,2,opt,name=url_template,json=urlTemplate,proto3,oneof" json:"url_template,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4281,7 +4282,7 @@ func (x *SendPasswordResetLink) GetUrlTemplate() string {
 	return ""
 }
 
-// SendPhoneVerificationCode is a send phone verification code.
+// SendPhoneVerificationCode asks for a message, which this server does not send.
 type SendPhoneVerificationCode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -4318,12 +4319,12 @@ func (*SendPhoneVerificationCode) Descriptor() ([]byte, []int) {
 	return file_zitadel_user_v2_user_proto_rawDescGZIP(), []int{52}
 }
 
-// SetHumanEmail is a set human email.
+// SetHumanEmail is the wish for an e-mail address. Of one of which nothing is said it is not known whose it is.
 type SetHumanEmail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The e-mail address.
 	Email string `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -4431,12 +4432,12 @@ func (*SetHumanEmail_ReturnCode) isSetHumanEmail_Verification() {}
 
 func (*SetHumanEmail_IsVerified) isSetHumanEmail_Verification() {}
 
-// SetHumanPhone is a set human phone.
+// SetHumanPhone is the wish for a telephone number. For one of which nothing is said it is not known whose it is.
 type SetHumanPhone struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The phone number.
 	Phone string `protobuf:"bytes,1,opt,name=phone,proto3" json:"phone,omitempty"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -4544,7 +4545,7 @@ func (*SetHumanPhone_ReturnCode) isSetHumanPhone_Verification() {}
 
 func (*SetHumanPhone_IsVerified) isSetHumanPhone_Verification() {}
 
-// SetHumanProfile is a set human profile.
+// SetHumanProfile is the wish for the names and the language of a person.
 type SetHumanProfile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Given name.
@@ -4557,7 +4558,7 @@ type SetHumanProfile struct {
 	DisplayName *string `protobuf:"bytes,4,opt,name=display_name,json=displayName,proto3,oneof" json:"display_name,omitempty"`
 	// Preferred language (BCP 47).
 	PreferredLanguage *string `protobuf:"bytes,5,opt,name=preferred_language,json=preferredLanguage,proto3,oneof" json:"preferred_language,omitempty"`
-	// Gender.
+	// What the person says of itself.
 	Gender        *Gender `protobuf:"varint,6,opt,name=gender,proto3,enum=zitadel.user.v2.Gender,oneof" json:"gender,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4635,7 +4636,7 @@ func (x *SetHumanProfile) GetGender() Gender {
 	return Gender_GENDER_UNSPECIFIED
 }
 
-// SetMetadataEntry is a set metadata entry.
+// SetMetadataEntry is a value to keep about a user by a key.
 type SetMetadataEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key.
@@ -4690,17 +4691,17 @@ func (x *SetMetadataEntry) GetValue() []byte {
 	return nil
 }
 
-// SetPassword is a set password.
+// SetPassword is the wish for another password, and what shows that it is the user's own.
 type SetPassword struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Password type.
+	// In the clear, or hashed.
 	//
 	// Types that are valid to be assigned to PasswordType:
 	//
 	//	*SetPassword_Password
 	//	*SetPassword_HashedPassword
 	PasswordType isSetPassword_PasswordType `protobuf_oneof:"password_type"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -4814,7 +4815,7 @@ type isSetPassword_Verification interface {
 }
 
 type SetPassword_CurrentPassword struct {
-	// Current password.
+	// The password before it.
 	CurrentPassword string `protobuf:"bytes,3,opt,name=current_password,json=currentPassword,proto3,oneof"`
 }
 
@@ -4827,7 +4828,7 @@ func (*SetPassword_CurrentPassword) isSetPassword_Verification() {}
 
 func (*SetPassword_VerificationCode) isSetPassword_Verification() {}
 
-// StateQuery is a condition of a list.
+// StateQuery is met by users in a state.
 type StateQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its state.
@@ -4873,7 +4874,7 @@ func (x *StateQuery) GetState() UserState {
 	return UserState_USER_STATE_UNSPECIFIED
 }
 
-// TypeQuery is a condition of a list.
+// TypeQuery is met by people, or by programs.
 type TypeQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Type.
@@ -4919,7 +4920,7 @@ func (x *TypeQuery) GetType() Type {
 	return Type_TYPE_UNSPECIFIED
 }
 
-// User is an user.
+// User is a user: a person or a program.
 type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
@@ -4934,7 +4935,7 @@ type User struct {
 	LoginNames []string `protobuf:"bytes,4,rep,name=login_names,json=loginNames,proto3" json:"login_names,omitempty"`
 	// The login name the user is shown with.
 	PreferredLoginName string `protobuf:"bytes,5,opt,name=preferred_login_name,json=preferredLoginName,proto3" json:"preferred_login_name,omitempty"`
-	// Type.
+	// A person or a program.
 	//
 	// Types that are valid to be assigned to Type:
 	//
@@ -5060,7 +5061,7 @@ func (*User_Human) isUser_Type() {}
 
 func (*User_Machine) isUser_Type() {}
 
-// UserNameQuery is a condition of a list.
+// UserNameQuery compares the user name.
 type UserNameQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the user.

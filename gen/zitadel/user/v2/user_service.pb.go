@@ -48,16 +48,16 @@ type AddHumanUserRequest struct {
 	Phone *SetHumanPhone `protobuf:"bytes,10,opt,name=phone,proto3" json:"phone,omitempty"`
 	// Keys and values of the caller.
 	Metadata []*SetMetadataEntry `protobuf:"bytes,6,rep,name=metadata,proto3" json:"metadata,omitempty"`
-	// Password type.
+	// In the clear, or hashed.
 	//
 	// Types that are valid to be assigned to PasswordType:
 	//
 	//	*AddHumanUserRequest_Password
 	//	*AddHumanUserRequest_HashedPassword
 	PasswordType isAddHumanUserRequest_PasswordType `protobuf_oneof:"password_type"`
-	// Idp links.
+	// Not implemented: users at identity providers.
 	IdpLinks []*IDPLink `protobuf:"bytes,9,rep,name=idp_links,json=idpLinks,proto3" json:"idp_links,omitempty"`
-	// Totp secret.
+	// Not implemented: a second factor.
 	TotpSecret    *string `protobuf:"bytes,12,opt,name=totp_secret,json=totpSecret,proto3,oneof" json:"totp_secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -206,9 +206,9 @@ type AddHumanUserResponse struct {
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// When it came to be and was changed, and who owns it.
 	Details *v2.Details `protobuf:"bytes,2,opt,name=details,proto3" json:"details,omitempty"`
-	// Email code.
+	// The code to verify the e-mail address with, when it was asked for.
 	EmailCode *string `protobuf:"bytes,3,opt,name=email_code,json=emailCode,proto3,oneof" json:"email_code,omitempty"`
-	// Phone code.
+	// The code to verify the telephone number with, when it was asked for.
 	PhoneCode     *string `protobuf:"bytes,4,opt,name=phone_code,json=phoneCode,proto3,oneof" json:"phone_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -910,7 +910,7 @@ type CreateInviteCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -1006,7 +1006,7 @@ type CreateInviteCodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it came to be and was changed, and who owns it.
 	Details *v2.Details `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
-	// Invite code.
+	// The code of the invitation.
 	InviteCode    *string `protobuf:"bytes,2,opt,name=invite_code,json=inviteCode,proto3,oneof" json:"invite_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1061,7 +1061,7 @@ type CreatePasskeyRegistrationLinkRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Medium.
+	// How the user gets the code.
 	//
 	// Types that are valid to be assigned to Medium:
 	//
@@ -1139,7 +1139,7 @@ type isCreatePasskeyRegistrationLinkRequest_Medium interface {
 }
 
 type CreatePasskeyRegistrationLinkRequest_SendLink struct {
-	// Send link.
+	// The code is sent to the user.
 	SendLink *SendPasskeyRegistrationLink `protobuf:"bytes,2,opt,name=send_link,json=sendLink,proto3,oneof"`
 }
 
@@ -1218,7 +1218,7 @@ type CreateUserRequest struct {
 	UserId *string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3,oneof" json:"user_id,omitempty"`
 	// Name of the user.
 	Username *string `protobuf:"bytes,3,opt,name=username,proto3,oneof" json:"username,omitempty"`
-	// User type.
+	// A person or a program.
 	//
 	// Types that are valid to be assigned to UserType:
 	//
@@ -1339,9 +1339,9 @@ type CreateUserResponse struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// When it came to be.
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
-	// Email code.
+	// The code to verify the e-mail address with, when it was asked for.
 	EmailCode *string `protobuf:"bytes,3,opt,name=email_code,json=emailCode,proto3,oneof" json:"email_code,omitempty"`
-	// Phone code.
+	// The code to verify the telephone number with, when it was asked for.
 	PhoneCode     *string `protobuf:"bytes,4,opt,name=phone_code,json=phoneCode,proto3,oneof" json:"phone_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1851,7 +1851,7 @@ type GetUserByIDResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it came to be and was changed, and who owns it.
 	Details *v2.Details `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
-	// User.
+	// The user.
 	User          *User `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2161,7 +2161,7 @@ func (x *ListAuthenticationMethodTypesRequest) GetDomainQuery() *DomainQuery {
 // ListAuthenticationMethodTypesResponse is what ListAuthenticationMethodTypes answers.
 type ListAuthenticationMethodTypesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// How many there are on all pages.
 	Details *v2.ListDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	// Auth method types.
 	AuthMethodTypes []AuthenticationMethodType `protobuf:"varint,2,rep,packed,name=auth_method_types,json=authMethodTypes,proto3,enum=zitadel.user.v2.AuthenticationMethodType" json:"auth_method_types,omitempty"`
@@ -2271,7 +2271,7 @@ func (x *ListIDPLinksRequest) GetQuery() *v2.ListQuery {
 // ListIDPLinksResponse is what ListIDPLinks answers.
 type ListIDPLinksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// How many there are on all pages.
 	Details *v2.ListDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	// The page of the list.
 	Result        []*IDPLink `protobuf:"bytes,2,rep,name=result,proto3" json:"result,omitempty"`
@@ -2390,7 +2390,7 @@ func (x *ListKeysRequest) GetFilters() []*KeysSearchFilter {
 // ListKeysResponse is what ListKeys answers.
 type ListKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which page of the list is wanted.
+	// Which page of the list it is.
 	Pagination *v21.PaginationResponse `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
 	// The page of the list.
 	Result        []*Key `protobuf:"bytes,2,rep,name=result,proto3" json:"result,omitempty"`
@@ -2491,7 +2491,7 @@ func (x *ListPasskeysRequest) GetUserId() string {
 // ListPasskeysResponse is what ListPasskeys answers.
 type ListPasskeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// How many there are on all pages.
 	Details *v2.ListDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	// The page of the list.
 	Result        []*Passkey `protobuf:"bytes,2,rep,name=result,proto3" json:"result,omitempty"`
@@ -2610,7 +2610,7 @@ func (x *ListPersonalAccessTokensRequest) GetFilters() []*PersonalAccessTokensSe
 // ListPersonalAccessTokensResponse is what ListPersonalAccessTokens answers.
 type ListPersonalAccessTokensResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which page of the list is wanted.
+	// Which page of the list it is.
 	Pagination *v21.PaginationResponse `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
 	// The page of the list.
 	Result        []*PersonalAccessToken `protobuf:"bytes,2,rep,name=result,proto3" json:"result,omitempty"`
@@ -2729,7 +2729,7 @@ func (x *ListUserMetadataRequest) GetFilters() []*v22.MetadataSearchFilter {
 // ListUserMetadataResponse is what ListUserMetadata answers.
 type ListUserMetadataResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which page of the list is wanted.
+	// Which page of the list it is.
 	Pagination *v21.PaginationResponse `protobuf:"bytes,1,opt,name=pagination,proto3" json:"pagination,omitempty"`
 	// Keys and values of the caller.
 	Metadata      []*v22.Metadata `protobuf:"bytes,2,rep,name=metadata,proto3" json:"metadata,omitempty"`
@@ -2848,7 +2848,7 @@ func (x *ListUsersRequest) GetQueries() []*SearchQuery {
 // ListUsersResponse is what ListUsers answers.
 type ListUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it came to be and was changed, and who owns it.
+	// How many there are on all pages.
 	Details *v2.ListDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
 	// What the list is sorted by.
 	SortingColumn UserFieldName `protobuf:"varint,2,opt,name=sorting_column,json=sortingColumn,proto3,enum=zitadel.user.v2.UserFieldName" json:"sorting_column,omitempty"`
@@ -3006,7 +3006,7 @@ type PasswordResetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Medium.
+	// How the user gets the code.
 	//
 	// Types that are valid to be assigned to Medium:
 	//
@@ -3084,7 +3084,7 @@ type isPasswordResetRequest_Medium interface {
 }
 
 type PasswordResetRequest_SendLink struct {
-	// Send link.
+	// The code is sent to the user.
 	SendLink *SendPasswordResetLink `protobuf:"bytes,2,opt,name=send_link,json=sendLink,proto3,oneof"`
 }
 
@@ -4681,7 +4681,7 @@ type ResendEmailCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -4924,7 +4924,7 @@ type ResendPhoneCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -5270,7 +5270,7 @@ type SendEmailCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -5423,7 +5423,7 @@ type SetEmailRequest struct {
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// The e-mail address.
 	Email string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -5598,9 +5598,9 @@ type SetPasswordRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the user.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// New password.
+	// The password.
 	NewPassword *Password `protobuf:"bytes,2,opt,name=new_password,json=newPassword,proto3" json:"new_password,omitempty"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -5685,7 +5685,7 @@ type isSetPasswordRequest_Verification interface {
 }
 
 type SetPasswordRequest_CurrentPassword struct {
-	// Current password.
+	// The password before it.
 	CurrentPassword string `protobuf:"bytes,3,opt,name=current_password,json=currentPassword,proto3,oneof"`
 }
 
@@ -5751,7 +5751,7 @@ type SetPhoneRequest struct {
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// The phone number.
 	Phone string `protobuf:"bytes,2,opt,name=phone,proto3" json:"phone,omitempty"`
-	// Verification.
+	// Whether it is known to be the user's, and how that is found out.
 	//
 	// Types that are valid to be assigned to Verification:
 	//
@@ -5979,7 +5979,7 @@ func (x *SetUserMetadataRequest) GetMetadata() []*Metadata {
 // SetUserMetadataResponse is what SetUserMetadata answers.
 type SetUserMetadataResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Set date.
+	// When they were set.
 	SetDate       *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=set_date,json=setDate,proto3" json:"set_date,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6440,9 +6440,9 @@ type UpdateHumanUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it came to be and was changed, and who owns it.
 	Details *v2.Details `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
-	// Email code.
+	// The code to verify the e-mail address with, when it was asked for.
 	EmailCode *string `protobuf:"bytes,2,opt,name=email_code,json=emailCode,proto3,oneof" json:"email_code,omitempty"`
-	// Phone code.
+	// The code to verify the telephone number with, when it was asked for.
 	PhoneCode     *string `protobuf:"bytes,3,opt,name=phone_code,json=phoneCode,proto3,oneof" json:"phone_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6506,7 +6506,7 @@ type UpdateUserRequest struct {
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// Name of the user.
 	Username *string `protobuf:"bytes,2,opt,name=username,proto3,oneof" json:"username,omitempty"`
-	// User type.
+	// A person or a program.
 	//
 	// Types that are valid to be assigned to UserType:
 	//
@@ -6618,9 +6618,9 @@ type UpdateUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When it was last changed.
 	ChangeDate *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=change_date,json=changeDate,proto3" json:"change_date,omitempty"`
-	// Email code.
+	// The code to verify the e-mail address with, when it was asked for.
 	EmailCode *string `protobuf:"bytes,2,opt,name=email_code,json=emailCode,proto3,oneof" json:"email_code,omitempty"`
-	// Phone code.
+	// The code to verify the telephone number with, when it was asked for.
 	PhoneCode     *string `protobuf:"bytes,3,opt,name=phone_code,json=phoneCode,proto3,oneof" json:"phone_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -7319,7 +7319,7 @@ func (x *VerifyU2FRegistrationResponse) GetDetails() *v2.Details {
 	return nil
 }
 
-// Human is a human.
+// Human is a person.
 type CreateUserRequest_Human struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names and language of the person.
@@ -7328,16 +7328,16 @@ type CreateUserRequest_Human struct {
 	Email *SetHumanEmail `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
 	// The phone number.
 	Phone *SetHumanPhone `protobuf:"bytes,3,opt,name=phone,proto3,oneof" json:"phone,omitempty"`
-	// Password type.
+	// In the clear, or hashed.
 	//
 	// Types that are valid to be assigned to PasswordType:
 	//
 	//	*CreateUserRequest_Human_Password
 	//	*CreateUserRequest_Human_HashedPassword
 	PasswordType isCreateUserRequest_Human_PasswordType `protobuf_oneof:"password_type"`
-	// Idp links.
+	// Not implemented: users at identity providers.
 	IdpLinks []*IDPLink `protobuf:"bytes,7,rep,name=idp_links,json=idpLinks,proto3" json:"idp_links,omitempty"`
-	// Totp secret.
+	// Not implemented: a second factor.
 	TotpSecret *string `protobuf:"bytes,8,opt,name=totp_secret,json=totpSecret,proto3,oneof" json:"totp_secret,omitempty"`
 	// Keys and values of the caller.
 	//
@@ -7463,7 +7463,7 @@ func (*CreateUserRequest_Human_Password) isCreateUserRequest_Human_PasswordType(
 
 func (*CreateUserRequest_Human_HashedPassword) isCreateUserRequest_Human_PasswordType() {}
 
-// Machine is a machine.
+// Machine is a program.
 type CreateUserRequest_Machine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name.
@@ -7527,7 +7527,7 @@ func (x *CreateUserRequest_Machine) GetAccessTokenType() AccessTokenType {
 	return AccessTokenType_ACCESS_TOKEN_TYPE_BEARER
 }
 
-// Human is a human.
+// Human is a person.
 type UpdateUserRequest_Human struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names and language of the person.
@@ -7600,7 +7600,7 @@ func (x *UpdateUserRequest_Human) GetPassword() *SetPassword {
 	return nil
 }
 
-// Machine is a machine.
+// Machine is a program.
 type UpdateUserRequest_Machine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name.
@@ -7664,7 +7664,7 @@ func (x *UpdateUserRequest_Machine) GetAccessTokenType() AccessTokenType {
 	return AccessTokenType_ACCESS_TOKEN_TYPE_BEARER
 }
 
-// Profile is a profile.
+// Profile is the names and the language of a person.
 type UpdateUserRequest_Human_Profile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Given name.
@@ -7677,7 +7677,7 @@ type UpdateUserRequest_Human_Profile struct {
 	DisplayName *string `protobuf:"bytes,4,opt,name=display_name,json=displayName,proto3,oneof" json:"display_name,omitempty"`
 	// Preferred language (BCP 47).
 	PreferredLanguage *string `protobuf:"bytes,5,opt,name=preferred_language,json=preferredLanguage,proto3,oneof" json:"preferred_language,omitempty"`
-	// Gender.
+	// What the person says of itself.
 	Gender        *Gender `protobuf:"varint,6,opt,name=gender,proto3,enum=zitadel.user.v2.Gender,oneof" json:"gender,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -8368,36 +8368,52 @@ const file_zitadel_user_v2_user_service_proto_rawDesc = "" +
 	"token_name\x18\x04 \x01(\tB\n" +
 	"\xfaB\ar\x05\x10\x01\x18\xc8\x01R\ttokenName\"U\n" +
 	"\x1dVerifyU2FRegistrationResponse\x124\n" +
-	"\adetails\x18\x01 \x01(\v2\x1a.zitadel.object.v2.DetailsR\adetails2\xd7C\n" +
-	"\vUserService\x12o\n" +
+	"\adetails\x18\x01 \x01(\v2\x1a.zitadel.object.v2.DetailsR\adetails2\xaaM\n" +
+	"\vUserService\x12\x96\x01\n" +
 	"\n" +
-	"CreateUser\x12\".zitadel.user.v2.CreateUserRequest\x1a#.zitadel.user.v2.CreateUserResponse\"\x18\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/v2/users/new\x12\x8c\x01\n" +
-	"\fAddHumanUser\x12$.zitadel.user.v2.AddHumanUserRequest\x1a%.zitadel.user.v2.AddHumanUserResponse\"/\xaa\xed\x18\x0e\x18\x01\"\n" +
-	"user.write\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v2/users/human\x88\x02\x01\x12u\n" +
-	"\vGetUserByID\x12#.zitadel.user.v2.GetUserByIDRequest\x1a$.zitadel.user.v2.GetUserByIDResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v2/users/{user_id}\x12h\n" +
-	"\tListUsers\x12!.zitadel.user.v2.ListUsersRequest\x1a\".zitadel.user.v2.ListUsersResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v2/users\x12x\n" +
-	"\bSetEmail\x12 .zitadel.user.v2.SetEmailRequest\x1a!.zitadel.user.v2.SetEmailResponse\"'\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v2/users/{user_id}/email\x88\x02\x01\x12\x91\x01\n" +
-	"\x0fResendEmailCode\x12'.zitadel.user.v2.ResendEmailCodeRequest\x1a(.zitadel.user.v2.ResendEmailCodeResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/users/{user_id}/email/resend\x12\x89\x01\n" +
-	"\rSendEmailCode\x12%.zitadel.user.v2.SendEmailCodeRequest\x1a&.zitadel.user.v2.SendEmailCodeResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v2/users/{user_id}/email/send\x12\x85\x01\n" +
-	"\vVerifyEmail\x12#.zitadel.user.v2.VerifyEmailRequest\x1a$.zitadel.user.v2.VerifyEmailResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/users/{user_id}/email/verify\x12x\n" +
-	"\bSetPhone\x12 .zitadel.user.v2.SetPhoneRequest\x1a!.zitadel.user.v2.SetPhoneResponse\"'\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v2/users/{user_id}/phone\x88\x02\x01\x12~\n" +
-	"\vRemovePhone\x12#.zitadel.user.v2.RemovePhoneRequest\x1a$.zitadel.user.v2.RemovePhoneResponse\"$\x82\xd3\xe4\x93\x02\x1b*\x19/v2/users/{user_id}/phone\x88\x02\x01\x12\x91\x01\n" +
-	"\x0fResendPhoneCode\x12'.zitadel.user.v2.ResendPhoneCodeRequest\x1a(.zitadel.user.v2.ResendPhoneCodeResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/users/{user_id}/phone/resend\x12\x85\x01\n" +
-	"\vVerifyPhone\x12#.zitadel.user.v2.VerifyPhoneRequest\x1a$.zitadel.user.v2.VerifyPhoneResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/users/{user_id}/phone/verify\x12u\n" +
+	"CreateUser\x12\".zitadel.user.v2.CreateUserRequest\x1a#.zitadel.user.v2.CreateUserResponse\"?\xaa\xed\x18#\x18\x01\"\n" +
+	"user.writeJ\x13\b\x01\x12\x0forganization_id\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/v2/users/new\x12\xc2\x01\n" +
+	"\fAddHumanUser\x12$.zitadel.user.v2.AddHumanUserRequest\x1a%.zitadel.user.v2.AddHumanUserResponse\"e\xaa\xed\x18D\x18\x01\"\n" +
+	"user.writeJ\x1b\b\x02\x12\x17organization.org_domainJ\x17\b\x01\x12\x13organization.org_id\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v2/users/human\x88\x02\x01\x12\x93\x01\n" +
+	"\vGetUserByID\x12#.zitadel.user.v2.GetUserByIDRequest\x1a$.zitadel.user.v2.GetUserByIDResponse\"9\xaa\xed\x18\x1a\"\tuser.readJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v2/users/{user_id}\x12}\n" +
+	"\tListUsers\x12!.zitadel.user.v2.ListUsersRequest\x1a\".zitadel.user.v2.ListUsersResponse\")\xaa\xed\x18\x11\"\tuser.readJ\x04\b\n" +
+	" \x01\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v2/users\x12\x99\x01\n" +
+	"\bSetEmail\x12 .zitadel.user.v2.SetEmailRequest\x1a!.zitadel.user.v2.SetEmailResponse\"H\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v2/users/{user_id}/email\x88\x02\x01\x12\xb2\x01\n" +
+	"\x0fResendEmailCode\x12'.zitadel.user.v2.ResendEmailCodeRequest\x1a(.zitadel.user.v2.ResendEmailCodeResponse\"L\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02%:\x01*\" /v2/users/{user_id}/email/resend\x12\xaa\x01\n" +
+	"\rSendEmailCode\x12%.zitadel.user.v2.SendEmailCodeRequest\x1a&.zitadel.user.v2.SendEmailCodeResponse\"J\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v2/users/{user_id}/email/send\x12\xa6\x01\n" +
+	"\vVerifyEmail\x12#.zitadel.user.v2.VerifyEmailRequest\x1a$.zitadel.user.v2.VerifyEmailResponse\"L\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02%:\x01*\" /v2/users/{user_id}/email/verify\x12\x99\x01\n" +
+	"\bSetPhone\x12 .zitadel.user.v2.SetPhoneRequest\x1a!.zitadel.user.v2.SetPhoneResponse\"H\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v2/users/{user_id}/phone\x88\x02\x01\x12\x9f\x01\n" +
+	"\vRemovePhone\x12#.zitadel.user.v2.RemovePhoneRequest\x1a$.zitadel.user.v2.RemovePhoneResponse\"E\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x1b*\x19/v2/users/{user_id}/phone\x88\x02\x01\x12\xb2\x01\n" +
+	"\x0fResendPhoneCode\x12'.zitadel.user.v2.ResendPhoneCodeRequest\x1a(.zitadel.user.v2.ResendPhoneCodeResponse\"L\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02%:\x01*\" /v2/users/{user_id}/phone/resend\x12\xa6\x01\n" +
+	"\vVerifyPhone\x12#.zitadel.user.v2.VerifyPhoneRequest\x1a$.zitadel.user.v2.VerifyPhoneResponse\"L\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02%:\x01*\" /v2/users/{user_id}/phone/verify\x12\x96\x01\n" +
 	"\n" +
-	"UpdateUser\x12\".zitadel.user.v2.UpdateUserRequest\x1a#.zitadel.user.v2.UpdateUserResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*2\x13/v2/users/{user_id}\x12\x8d\x01\n" +
-	"\x0fUpdateHumanUser\x12'.zitadel.user.v2.UpdateHumanUserRequest\x1a(.zitadel.user.v2.UpdateHumanUserResponse\"'\x82\xd3\xe4\x93\x02\x1e:\x01*\x1a\x19/v2/users/human/{user_id}\x88\x02\x01\x12\x8c\x01\n" +
-	"\x0eDeactivateUser\x12&.zitadel.user.v2.DeactivateUserRequest\x1a'.zitadel.user.v2.DeactivateUserResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v2/users/{user_id}/deactivate\x12\x8c\x01\n" +
-	"\x0eReactivateUser\x12&.zitadel.user.v2.ReactivateUserRequest\x1a'.zitadel.user.v2.ReactivateUserResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v2/users/{user_id}/reactivate\x12t\n" +
-	"\bLockUser\x12 .zitadel.user.v2.LockUserRequest\x1a!.zitadel.user.v2.LockUserResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/users/{user_id}/lock\x12|\n" +
+	"UpdateUser\x12\".zitadel.user.v2.UpdateUserRequest\x1a#.zitadel.user.v2.UpdateUserResponse\"?\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x18:\x01*2\x13/v2/users/{user_id}\x12\xae\x01\n" +
+	"\x0fUpdateHumanUser\x12'.zitadel.user.v2.UpdateHumanUserRequest\x1a(.zitadel.user.v2.UpdateHumanUserResponse\"H\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x1e:\x01*\x1a\x19/v2/users/human/{user_id}\x88\x02\x01\x12\xab\x01\n" +
+	"\x0eDeactivateUser\x12&.zitadel.user.v2.DeactivateUserRequest\x1a'.zitadel.user.v2.DeactivateUserResponse\"H\xaa\xed\x18\x1b\x18\x01\"\n" +
+	"user.writeJ\v\b\x03\x12\auser_id\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v2/users/{user_id}/deactivate\x12\xab\x01\n" +
+	"\x0eReactivateUser\x12&.zitadel.user.v2.ReactivateUserRequest\x1a'.zitadel.user.v2.ReactivateUserResponse\"H\xaa\xed\x18\x1b\x18\x01\"\n" +
+	"user.writeJ\v\b\x03\x12\auser_id\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v2/users/{user_id}/reactivate\x12\x93\x01\n" +
+	"\bLockUser\x12 .zitadel.user.v2.LockUserRequest\x1a!.zitadel.user.v2.LockUserResponse\"B\xaa\xed\x18\x1b\x18\x01\"\n" +
+	"user.writeJ\v\b\x03\x12\auser_id\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/users/{user_id}/lock\x12\x9b\x01\n" +
 	"\n" +
-	"UnlockUser\x12\".zitadel.user.v2.UnlockUserRequest\x1a#.zitadel.user.v2.UnlockUserResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v2/users/{user_id}/unlock\x12r\n" +
+	"UnlockUser\x12\".zitadel.user.v2.UnlockUserRequest\x1a#.zitadel.user.v2.UnlockUserResponse\"D\xaa\xed\x18\x1b\x18\x01\"\n" +
+	"user.writeJ\v\b\x03\x12\auser_id\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v2/users/{user_id}/unlock\x12\x94\x01\n" +
 	"\n" +
-	"DeleteUser\x12\".zitadel.user.v2.DeleteUserRequest\x1a#.zitadel.user.v2.DeleteUserResponse\"\x1b\x82\xd3\xe4\x93\x02\x15*\x13/v2/users/{user_id}\x12\x8d\x01\n" +
+	"DeleteUser\x12\".zitadel.user.v2.DeleteUserRequest\x1a#.zitadel.user.v2.DeleteUserResponse\"=\xaa\xed\x18\x1e\x18\x01\"\vuser.deleteJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x15*\x13/v2/users/{user_id}\x12\x8d\x01\n" +
 	"\x0fRegisterPasskey\x12'.zitadel.user.v2.RegisterPasskeyRequest\x1a(.zitadel.user.v2.RegisterPasskeyResponse\"'\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v2/users/{user_id}/passkeys\x12\xb8\x01\n" +
-	"\x19VerifyPasskeyRegistration\x121.zitadel.user.v2.VerifyPasskeyRegistrationRequest\x1a2.zitadel.user.v2.VerifyPasskeyRegistrationResponse\"4\x82\xd3\xe4\x93\x02.:\x01*\")/v2/users/{user_id}/passkeys/{passkey_id}\x12\xe3\x01\n" +
-	"\x1dCreatePasskeyRegistrationLink\x125.zitadel.user.v2.CreatePasskeyRegistrationLinkRequest\x1a6.zitadel.user.v2.CreatePasskeyRegistrationLinkResponse\"S\xaa\xed\x18\x16\x18\x01\"\x12user.passkey.write\x82\xd3\xe4\x93\x023:\x01*\"./v2/users/{user_id}/passkeys/registration_link\x12\x8c\x01\n" +
-	"\fListPasskeys\x12$.zitadel.user.v2.ListPasskeysRequest\x1a%.zitadel.user.v2.ListPasskeysResponse\"/\x82\xd3\xe4\x93\x02):\x01*\"$/v2/users/{user_id}/passkeys/_search\x12\x91\x01\n" +
+	"\x19VerifyPasskeyRegistration\x121.zitadel.user.v2.VerifyPasskeyRegistrationRequest\x1a2.zitadel.user.v2.VerifyPasskeyRegistrationResponse\"4\x82\xd3\xe4\x93\x02.:\x01*\")/v2/users/{user_id}/passkeys/{passkey_id}\x12\xc9\x01\n" +
+	"\x1dCreatePasskeyRegistrationLink\x125.zitadel.user.v2.CreatePasskeyRegistrationLinkRequest\x1a6.zitadel.user.v2.CreatePasskeyRegistrationLinkResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v2/users/{user_id}/passkeys/registration_link\x12\xaa\x01\n" +
+	"\fListPasskeys\x12$.zitadel.user.v2.ListPasskeysRequest\x1a%.zitadel.user.v2.ListPasskeysResponse\"M\xaa\xed\x18\x1a\"\tuser.readJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02):\x01*\"$/v2/users/{user_id}/passkeys/_search\x12\x91\x01\n" +
 	"\rRemovePasskey\x12%.zitadel.user.v2.RemovePasskeyRequest\x1a&.zitadel.user.v2.RemovePasskeyResponse\"1\x82\xd3\xe4\x93\x02+*)/v2/users/{user_id}/passkeys/{passkey_id}\x12|\n" +
 	"\vRegisterU2F\x12#.zitadel.user.v2.RegisterU2FRequest\x1a$.zitadel.user.v2.RegisterU2FResponse\"\"\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v2/users/{user_id}/u2f\x12\xa3\x01\n" +
 	"\x15VerifyU2FRegistration\x12-.zitadel.user.v2.VerifyU2FRegistrationRequest\x1a..zitadel.user.v2.VerifyU2FRegistrationResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/users/{user_id}/u2f/{u2f_id}\x12|\n" +
@@ -8415,28 +8431,43 @@ const file_zitadel_user_v2_user_service_proto_rawDesc = "" +
 	"\x1bStartIdentityProviderIntent\x123.zitadel.user.v2.StartIdentityProviderIntentRequest\x1a4.zitadel.user.v2.StartIdentityProviderIntentResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v2/idp_intents\x12\xbd\x01\n" +
 	"\x1eRetrieveIdentityProviderIntent\x126.zitadel.user.v2.RetrieveIdentityProviderIntentRequest\x1a7.zitadel.user.v2.RetrieveIdentityProviderIntentResponse\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v2/idp_intents/{idp_intent_id}\x12{\n" +
 	"\n" +
-	"AddIDPLink\x12\".zitadel.user.v2.AddIDPLinkRequest\x1a#.zitadel.user.v2.AddIDPLinkResponse\"$\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v2/users/{user_id}/links\x12\x89\x01\n" +
-	"\fListIDPLinks\x12$.zitadel.user.v2.ListIDPLinksRequest\x1a%.zitadel.user.v2.ListIDPLinksResponse\",\x82\xd3\xe4\x93\x02&:\x01*\"!/v2/users/{user_id}/links/_search\x12\x9b\x01\n" +
-	"\rRemoveIDPLink\x12%.zitadel.user.v2.RemoveIDPLinkRequest\x1a&.zitadel.user.v2.RemoveIDPLinkResponse\";\x82\xd3\xe4\x93\x025*3/v2/users/{user_id}/links/{idp_id}/{linked_user_id}\x12\x8d\x01\n" +
-	"\rPasswordReset\x12%.zitadel.user.v2.PasswordResetRequest\x1a&.zitadel.user.v2.PasswordResetResponse\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/v2/users/{user_id}/password_reset\x12\x84\x01\n" +
-	"\vSetPassword\x12#.zitadel.user.v2.SetPasswordRequest\x1a$.zitadel.user.v2.SetPasswordResponse\"*\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v2/users/{user_id}/password\x88\x02\x01\x12y\n" +
-	"\tAddSecret\x12!.zitadel.user.v2.AddSecretRequest\x1a\".zitadel.user.v2.AddSecretResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v2/users/{user_id}/secret\x12\x7f\n" +
-	"\fRemoveSecret\x12$.zitadel.user.v2.RemoveSecretRequest\x1a%.zitadel.user.v2.RemoveSecretResponse\"\"\x82\xd3\xe4\x93\x02\x1c*\x1a/v2/users/{user_id}/secret\x12n\n" +
-	"\x06AddKey\x12\x1e.zitadel.user.v2.AddKeyRequest\x1a\x1f.zitadel.user.v2.AddKeyResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/users/{user_id}/keys\x12}\n" +
-	"\tRemoveKey\x12!.zitadel.user.v2.RemoveKeyRequest\x1a\".zitadel.user.v2.RemoveKeyResponse\")\x82\xd3\xe4\x93\x02#*!/v2/users/{user_id}/keys/{key_id}\x12q\n" +
-	"\bListKeys\x12 .zitadel.user.v2.ListKeysRequest\x1a!.zitadel.user.v2.ListKeysResponse\" \x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v2/users/keys/search\x12\x9e\x01\n" +
-	"\x16AddPersonalAccessToken\x12..zitadel.user.v2.AddPersonalAccessTokenRequest\x1a/.zitadel.user.v2.AddPersonalAccessTokenResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/users/{user_id}/pats\x12\xaf\x01\n" +
-	"\x19RemovePersonalAccessToken\x121.zitadel.user.v2.RemovePersonalAccessTokenRequest\x1a2.zitadel.user.v2.RemovePersonalAccessTokenResponse\"+\x82\xd3\xe4\x93\x02%*#/v2/users/{user_id}/pats/{token_id}\x12\xa1\x01\n" +
-	"\x18ListPersonalAccessTokens\x120.zitadel.user.v2.ListPersonalAccessTokensRequest\x1a1.zitadel.user.v2.ListPersonalAccessTokensResponse\" \x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v2/users/pats/search\x12\xc2\x01\n" +
-	"\x1dListAuthenticationMethodTypes\x125.zitadel.user.v2.ListAuthenticationMethodTypesRequest\x1a6.zitadel.user.v2.ListAuthenticationMethodTypesResponse\"2\x82\xd3\xe4\x93\x02,\x12*/v2/users/{user_id}/authentication_methods\x12\xbe\x01\n" +
-	"\x19ListAuthenticationFactors\x121.zitadel.user.v2.ListAuthenticationFactorsRequest\x1a2.zitadel.user.v2.ListAuthenticationFactorsResponse\":\x82\xd3\xe4\x93\x024\"2/v2/users/{user_id}/authentication_factors/_search\x12\x93\x01\n" +
-	"\x10CreateInviteCode\x12(.zitadel.user.v2.CreateInviteCodeRequest\x1a).zitadel.user.v2.CreateInviteCodeResponse\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v2/users/{user_id}/invite_code\x12\x9a\x01\n" +
-	"\x10ResendInviteCode\x12(.zitadel.user.v2.ResendInviteCodeRequest\x1a).zitadel.user.v2.ResendInviteCodeResponse\"1\x82\xd3\xe4\x93\x02(\"&/v2/users/{user_id}/invite_code/resend\x88\x02\x01\x12\x9a\x01\n" +
-	"\x10VerifyInviteCode\x12(.zitadel.user.v2.VerifyInviteCodeRequest\x1a).zitadel.user.v2.VerifyInviteCodeResponse\"1\x82\xd3\xe4\x93\x02+:\x01*\"&/v2/users/{user_id}/invite_code/verify\x12\xa1\x01\n" +
-	"\x13HumanMFAInitSkipped\x12+.zitadel.user.v2.HumanMFAInitSkippedRequest\x1a,.zitadel.user.v2.HumanMFAInitSkippedResponse\"/\x82\xd3\xe4\x93\x02):\x01*\"$/v2/users/{user_id}/mfa_init_skipped\x12\x8d\x01\n" +
-	"\x0fSetUserMetadata\x12'.zitadel.user.v2.SetUserMetadataRequest\x1a(.zitadel.user.v2.SetUserMetadataResponse\"'\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v2/users/{user_id}/metadata\x12\x97\x01\n" +
-	"\x10ListUserMetadata\x12(.zitadel.user.v2.ListUserMetadataRequest\x1a).zitadel.user.v2.ListUserMetadataResponse\".\x82\xd3\xe4\x93\x02(:\x01*\"#/v2/users/{user_id}/metadata/search\x12\x93\x01\n" +
-	"\x12DeleteUserMetadata\x12*.zitadel.user.v2.DeleteUserMetadataRequest\x1a+.zitadel.user.v2.DeleteUserMetadataResponse\"$\x82\xd3\xe4\x93\x02\x1e*\x1c/v2/users/{user_id}/metadataB&Z$castellan/gen/zitadel/user/v2;userv2b\x06proto3"
+	"AddIDPLink\x12\".zitadel.user.v2.AddIDPLinkRequest\x1a#.zitadel.user.v2.AddIDPLinkResponse\"$\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v2/users/{user_id}/links\x12\xa7\x01\n" +
+	"\fListIDPLinks\x12$.zitadel.user.v2.ListIDPLinksRequest\x1a%.zitadel.user.v2.ListIDPLinksResponse\"J\xaa\xed\x18\x1a\"\tuser.readJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02&:\x01*\"!/v2/users/{user_id}/links/_search\x12\x9b\x01\n" +
+	"\rRemoveIDPLink\x12%.zitadel.user.v2.RemoveIDPLinkRequest\x1a&.zitadel.user.v2.RemoveIDPLinkResponse\";\x82\xd3\xe4\x93\x025*3/v2/users/{user_id}/links/{idp_id}/{linked_user_id}\x12\xae\x01\n" +
+	"\rPasswordReset\x12%.zitadel.user.v2.PasswordResetRequest\x1a&.zitadel.user.v2.PasswordResetResponse\"N\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02':\x01*\"\"/v2/users/{user_id}/password_reset\x12\xa5\x01\n" +
+	"\vSetPassword\x12#.zitadel.user.v2.SetPasswordRequest\x1a$.zitadel.user.v2.SetPasswordResponse\"K\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v2/users/{user_id}/password\x88\x02\x01\x12\x9a\x01\n" +
+	"\tAddSecret\x12!.zitadel.user.v2.AddSecretRequest\x1a\".zitadel.user.v2.AddSecretResponse\"F\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v2/users/{user_id}/secret\x12\xa0\x01\n" +
+	"\fRemoveSecret\x12$.zitadel.user.v2.RemoveSecretRequest\x1a%.zitadel.user.v2.RemoveSecretResponse\"C\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x1c*\x1a/v2/users/{user_id}/secret\x12\x8f\x01\n" +
+	"\x06AddKey\x12\x1e.zitadel.user.v2.AddKeyRequest\x1a\x1f.zitadel.user.v2.AddKeyResponse\"D\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/users/{user_id}/keys\x12\x9e\x01\n" +
+	"\tRemoveKey\x12!.zitadel.user.v2.RemoveKeyRequest\x1a\".zitadel.user.v2.RemoveKeyResponse\"J\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02#*!/v2/users/{user_id}/keys/{key_id}\x12\x86\x01\n" +
+	"\bListKeys\x12 .zitadel.user.v2.ListKeysRequest\x1a!.zitadel.user.v2.ListKeysResponse\"5\xaa\xed\x18\x11\"\tuser.readJ\x04\b\n" +
+	" \x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v2/users/keys/search\x12\xbf\x01\n" +
+	"\x16AddPersonalAccessToken\x12..zitadel.user.v2.AddPersonalAccessTokenRequest\x1a/.zitadel.user.v2.AddPersonalAccessTokenResponse\"D\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/users/{user_id}/pats\x12\xd0\x01\n" +
+	"\x19RemovePersonalAccessToken\x121.zitadel.user.v2.RemovePersonalAccessTokenRequest\x1a2.zitadel.user.v2.RemovePersonalAccessTokenResponse\"L\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02%*#/v2/users/{user_id}/pats/{token_id}\x12\xb6\x01\n" +
+	"\x18ListPersonalAccessTokens\x120.zitadel.user.v2.ListPersonalAccessTokensRequest\x1a1.zitadel.user.v2.ListPersonalAccessTokensResponse\"5\xaa\xed\x18\x11\"\tuser.readJ\x04\b\n" +
+	" \x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v2/users/pats/search\x12\xe0\x01\n" +
+	"\x1dListAuthenticationMethodTypes\x125.zitadel.user.v2.ListAuthenticationMethodTypesRequest\x1a6.zitadel.user.v2.ListAuthenticationMethodTypesResponse\"P\xaa\xed\x18\x1a\"\tuser.readJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02,\x12*/v2/users/{user_id}/authentication_methods\x12\xdc\x01\n" +
+	"\x19ListAuthenticationFactors\x121.zitadel.user.v2.ListAuthenticationFactorsRequest\x1a2.zitadel.user.v2.ListAuthenticationFactorsResponse\"X\xaa\xed\x18\x1a\"\tuser.readJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x024\"2/v2/users/{user_id}/authentication_factors/_search\x12\xb2\x01\n" +
+	"\x10CreateInviteCode\x12(.zitadel.user.v2.CreateInviteCodeRequest\x1a).zitadel.user.v2.CreateInviteCodeResponse\"I\xaa\xed\x18\x1b\x18\x01\"\n" +
+	"user.writeJ\v\b\x03\x12\auser_id\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v2/users/{user_id}/invite_code\x12\x9a\x01\n" +
+	"\x10ResendInviteCode\x12(.zitadel.user.v2.ResendInviteCodeRequest\x1a).zitadel.user.v2.ResendInviteCodeResponse\"1\x82\xd3\xe4\x93\x02(\"&/v2/users/{user_id}/invite_code/resend\x88\x02\x01\x12\xbb\x01\n" +
+	"\x10VerifyInviteCode\x12(.zitadel.user.v2.VerifyInviteCodeRequest\x1a).zitadel.user.v2.VerifyInviteCodeResponse\"R\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02+:\x01*\"&/v2/users/{user_id}/invite_code/verify\x12\xc2\x01\n" +
+	"\x13HumanMFAInitSkipped\x12+.zitadel.user.v2.HumanMFAInitSkippedRequest\x1a,.zitadel.user.v2.HumanMFAInitSkippedResponse\"P\xaa\xed\x18\x1d\x18\x01\"\n" +
+	"user.writeJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02):\x01*\"$/v2/users/{user_id}/mfa_init_skipped\x12\xac\x01\n" +
+	"\x0fSetUserMetadata\x12'.zitadel.user.v2.SetUserMetadataRequest\x1a(.zitadel.user.v2.SetUserMetadataResponse\"F\xaa\xed\x18\x1b\x18\x01\"\n" +
+	"user.writeJ\v\b\x03\x12\auser_id\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v2/users/{user_id}/metadata\x12\xb5\x01\n" +
+	"\x10ListUserMetadata\x12(.zitadel.user.v2.ListUserMetadataRequest\x1a).zitadel.user.v2.ListUserMetadataResponse\"L\xaa\xed\x18\x1a\"\tuser.readJ\r\b\x03\x12\auser_id \x01\x82\xd3\xe4\x93\x02(:\x01*\"#/v2/users/{user_id}/metadata/search\x12\xb2\x01\n" +
+	"\x12DeleteUserMetadata\x12*.zitadel.user.v2.DeleteUserMetadataRequest\x1a+.zitadel.user.v2.DeleteUserMetadataResponse\"C\xaa\xed\x18\x1b\x18\x01\"\n" +
+	"user.writeJ\v\b\x03\x12\auser_id\x82\xd3\xe4\x93\x02\x1e*\x1c/v2/users/{user_id}/metadataB&Z$castellan/gen/zitadel/user/v2;userv2b\x06proto3"
 
 var (
 	file_zitadel_user_v2_user_service_proto_rawDescOnce sync.Once

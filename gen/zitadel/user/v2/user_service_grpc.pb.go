@@ -89,132 +89,144 @@ const (
 //
 // UserService is called at the host of an instance, and is about that instance.
 type UserServiceClient interface {
-	// Create user.
+	// Makes a user of an organization: a person, or a program. An id that a user has or has had cannot be chosen;
+	// user names are unique in the instance. Without a user name a person gets the e-mail address, a program the id.
+	// An address or number for which nothing is said is not verified, and nothing is sent.
 	CreateUser(ctx context.Context, in *CreateUserRequest, opts ...grpc.CallOption) (*CreateUserResponse, error)
 	// Deprecated: Do not use.
-	// Add human user.
+	// Makes a person of an organization, see CreateUser.
 	AddHumanUser(ctx context.Context, in *AddHumanUserRequest, opts ...grpc.CallOption) (*AddHumanUserResponse, error)
-	// Get user by id.
+	// Returns a user. Users may see themselves.
 	GetUserByID(ctx context.Context, in *GetUserByIDRequest, opts ...grpc.CallOption) (*GetUserByIDResponse, error)
-	// List users.
+	// Returns a page of the users that the caller may see, itself among them: 100 unless told otherwise, and at most
+	// 1000. Without a sorting column they are sorted by the date of their creation. All queries must be met; at most
+	// 100 of them, which stand at most 20 deep in each other.
 	ListUsers(ctx context.Context, in *ListUsersRequest, opts ...grpc.CallOption) (*ListUsersResponse, error)
 	// Deprecated: Do not use.
-	// Set email.
+	// Gives a person another e-mail address, or vouches for the one there is. Who changes its own cannot vouch for it.
 	SetEmail(ctx context.Context, in *SetEmailRequest, opts ...grpc.CallOption) (*SetEmailResponse, error)
-	// Resend email code.
+	// Makes another code to verify the e-mail address with, which is returned.
 	ResendEmailCode(ctx context.Context, in *ResendEmailCodeRequest, opts ...grpc.CallOption) (*ResendEmailCodeResponse, error)
-	// Send email code.
+	// Makes a code to verify the e-mail address with, which is returned. It counts once, for an hour, and not after five
+	// wrong attempts.
 	SendEmailCode(ctx context.Context, in *SendEmailCodeRequest, opts ...grpc.CallOption) (*SendEmailCodeResponse, error)
-	// Verify email.
+	// Verifies the e-mail address with its code.
 	VerifyEmail(ctx context.Context, in *VerifyEmailRequest, opts ...grpc.CallOption) (*VerifyEmailResponse, error)
 	// Deprecated: Do not use.
-	// Set phone.
+	// Gives a person another telephone number, in international form, or vouches for the one there is.
 	SetPhone(ctx context.Context, in *SetPhoneRequest, opts ...grpc.CallOption) (*SetPhoneResponse, error)
 	// Deprecated: Do not use.
-	// Remove phone.
+	// Takes the telephone number of a person away.
 	RemovePhone(ctx context.Context, in *RemovePhoneRequest, opts ...grpc.CallOption) (*RemovePhoneResponse, error)
-	// Resend phone code.
+	// Makes another code to verify the telephone number with, which is returned.
 	ResendPhoneCode(ctx context.Context, in *ResendPhoneCodeRequest, opts ...grpc.CallOption) (*ResendPhoneCodeResponse, error)
-	// Verify phone.
+	// Verifies the telephone number with its code.
 	VerifyPhone(ctx context.Context, in *VerifyPhoneRequest, opts ...grpc.CallOption) (*VerifyPhoneResponse, error)
-	// Update user.
+	// Changes what the request names of a user, all at once or not at all; what is left out stays.
 	UpdateUser(ctx context.Context, in *UpdateUserRequest, opts ...grpc.CallOption) (*UpdateUserResponse, error)
 	// Deprecated: Do not use.
-	// Update human user.
+	// Changes what the request names of a person, see UpdateUser.
 	UpdateHumanUser(ctx context.Context, in *UpdateHumanUserRequest, opts ...grpc.CallOption) (*UpdateHumanUserResponse, error)
-	// Deactivate user.
+	// Puts a user out of use: what it authenticates with counts no more until it is reactivated.
 	DeactivateUser(ctx context.Context, in *DeactivateUserRequest, opts ...grpc.CallOption) (*DeactivateUserResponse, error)
-	// Reactivate user.
+	// Makes an inactive user active.
 	ReactivateUser(ctx context.Context, in *ReactivateUserRequest, opts ...grpc.CallOption) (*ReactivateUserResponse, error)
-	// Lock user.
+	// Locks an active user out: what it authenticates with counts no more until it is unlocked.
 	LockUser(ctx context.Context, in *LockUserRequest, opts ...grpc.CallOption) (*LockUserResponse, error)
-	// Unlock user.
+	// Lets a locked user in again.
 	UnlockUser(ctx context.Context, in *UnlockUserRequest, opts ...grpc.CallOption) (*UnlockUserResponse, error)
-	// Delete user.
+	// Ends a user with its credentials, metadata, memberships and authorizations. Its user name is free afterwards, its
+	// id is not.
 	DeleteUser(ctx context.Context, in *DeleteUserRequest, opts ...grpc.CallOption) (*DeleteUserResponse, error)
-	// Register passkey.
+	// Not implemented: it needs a browser.
 	RegisterPasskey(ctx context.Context, in *RegisterPasskeyRequest, opts ...grpc.CallOption) (*RegisterPasskeyResponse, error)
-	// Verify passkey registration.
+	// Not implemented: it needs a browser.
 	VerifyPasskeyRegistration(ctx context.Context, in *VerifyPasskeyRegistrationRequest, opts ...grpc.CallOption) (*VerifyPasskeyRegistrationResponse, error)
-	// Create passkey registration link.
+	// Not implemented: it needs a browser.
 	CreatePasskeyRegistrationLink(ctx context.Context, in *CreatePasskeyRegistrationLinkRequest, opts ...grpc.CallOption) (*CreatePasskeyRegistrationLinkResponse, error)
-	// List passkeys.
+	// Returns the passkeys of a user; there are none yet.
 	ListPasskeys(ctx context.Context, in *ListPasskeysRequest, opts ...grpc.CallOption) (*ListPasskeysResponse, error)
-	// Remove passkey.
+	// Not implemented: it needs passkeys.
 	RemovePasskey(ctx context.Context, in *RemovePasskeyRequest, opts ...grpc.CallOption) (*RemovePasskeyResponse, error)
-	// Register u2 f.
+	// Not implemented: it needs second factors.
 	RegisterU2F(ctx context.Context, in *RegisterU2FRequest, opts ...grpc.CallOption) (*RegisterU2FResponse, error)
-	// Verify u2 f registration.
+	// Not implemented: it needs second factors.
 	VerifyU2FRegistration(ctx context.Context, in *VerifyU2FRegistrationRequest, opts ...grpc.CallOption) (*VerifyU2FRegistrationResponse, error)
-	// Remove u2 f.
+	// Not implemented: it needs second factors.
 	RemoveU2F(ctx context.Context, in *RemoveU2FRequest, opts ...grpc.CallOption) (*RemoveU2FResponse, error)
-	// Register totp.
+	// Not implemented: it needs second factors.
 	RegisterTOTP(ctx context.Context, in *RegisterTOTPRequest, opts ...grpc.CallOption) (*RegisterTOTPResponse, error)
-	// Verify totp registration.
+	// Not implemented: it needs second factors.
 	VerifyTOTPRegistration(ctx context.Context, in *VerifyTOTPRegistrationRequest, opts ...grpc.CallOption) (*VerifyTOTPRegistrationResponse, error)
-	// Remove totp.
+	// Not implemented: it needs second factors.
 	RemoveTOTP(ctx context.Context, in *RemoveTOTPRequest, opts ...grpc.CallOption) (*RemoveTOTPResponse, error)
-	// Add otpsms.
+	// Not implemented: it needs second factors.
 	AddOTPSMS(ctx context.Context, in *AddOTPSMSRequest, opts ...grpc.CallOption) (*AddOTPSMSResponse, error)
-	// Remove otpsms.
+	// Not implemented: it needs second factors.
 	RemoveOTPSMS(ctx context.Context, in *RemoveOTPSMSRequest, opts ...grpc.CallOption) (*RemoveOTPSMSResponse, error)
-	// Generate recovery codes.
+	// Not implemented: it needs second factors.
 	GenerateRecoveryCodes(ctx context.Context, in *GenerateRecoveryCodesRequest, opts ...grpc.CallOption) (*GenerateRecoveryCodesResponse, error)
-	// Remove recovery codes.
+	// Not implemented: it needs second factors.
 	RemoveRecoveryCodes(ctx context.Context, in *RemoveRecoveryCodesRequest, opts ...grpc.CallOption) (*RemoveRecoveryCodesResponse, error)
-	// Add otp email.
+	// Not implemented: it needs second factors.
 	AddOTPEmail(ctx context.Context, in *AddOTPEmailRequest, opts ...grpc.CallOption) (*AddOTPEmailResponse, error)
-	// Remove otp email.
+	// Not implemented: it needs second factors.
 	RemoveOTPEmail(ctx context.Context, in *RemoveOTPEmailRequest, opts ...grpc.CallOption) (*RemoveOTPEmailResponse, error)
-	// Start identity provider intent.
+	// Not implemented: it needs identity providers.
 	StartIdentityProviderIntent(ctx context.Context, in *StartIdentityProviderIntentRequest, opts ...grpc.CallOption) (*StartIdentityProviderIntentResponse, error)
-	// Retrieve identity provider intent.
+	// Not implemented: it needs identity providers.
 	RetrieveIdentityProviderIntent(ctx context.Context, in *RetrieveIdentityProviderIntentRequest, opts ...grpc.CallOption) (*RetrieveIdentityProviderIntentResponse, error)
-	// Add idp link.
+	// Not implemented: it needs identity providers.
 	AddIDPLink(ctx context.Context, in *AddIDPLinkRequest, opts ...grpc.CallOption) (*AddIDPLinkResponse, error)
-	// List idp links.
+	// Returns the links of a user to identity providers; there are none yet.
 	ListIDPLinks(ctx context.Context, in *ListIDPLinksRequest, opts ...grpc.CallOption) (*ListIDPLinksResponse, error)
-	// Remove idp link.
+	// Not implemented: it needs identity providers.
 	RemoveIDPLink(ctx context.Context, in *RemoveIDPLinkRequest, opts ...grpc.CallOption) (*RemoveIDPLinkResponse, error)
-	// Password reset.
+	// Makes a code with which a person sets a password, which is returned. It counts once, for an hour, and not after
+	// five wrong attempts.
 	PasswordReset(ctx context.Context, in *PasswordResetRequest, opts ...grpc.CallOption) (*PasswordResetResponse, error)
 	// Deprecated: Do not use.
-	// Set password.
+	// Gives a person another password. Who sets its own shows the one before it, or a code of PasswordReset.
 	SetPassword(ctx context.Context, in *SetPasswordRequest, opts ...grpc.CallOption) (*SetPasswordResponse, error)
-	// Add secret.
+	// Gives a program a secret for the client credentials grant, in the place of the one before it, and returns it this
+	// once. Only its hash is kept.
 	AddSecret(ctx context.Context, in *AddSecretRequest, opts ...grpc.CallOption) (*AddSecretResponse, error)
-	// Remove secret.
+	// Takes the secret of a program away.
 	RemoveSecret(ctx context.Context, in *RemoveSecretRequest, opts ...grpc.CallOption) (*RemoveSecretResponse, error)
-	// Add key.
+	// Gives a program a key to sign assertions with: the public one of the request, or a new pair whose private half is
+	// returned this once.
 	AddKey(ctx context.Context, in *AddKeyRequest, opts ...grpc.CallOption) (*AddKeyResponse, error)
-	// Remove key.
+	// Removes a key of a program: what was signed with it counts no more.
 	RemoveKey(ctx context.Context, in *RemoveKeyRequest, opts ...grpc.CallOption) (*RemoveKeyResponse, error)
-	// List keys.
+	// Returns a page of the keys that the caller may see, its own among them: 100 unless told otherwise, and at most
+	// 1000. All filters must be met.
 	ListKeys(ctx context.Context, in *ListKeysRequest, opts ...grpc.CallOption) (*ListKeysResponse, error)
-	// Add personal access token.
+	// Gives a program a token to call APIs of the instance with, and returns it this once. Only its hash is kept.
 	AddPersonalAccessToken(ctx context.Context, in *AddPersonalAccessTokenRequest, opts ...grpc.CallOption) (*AddPersonalAccessTokenResponse, error)
-	// Remove personal access token.
+	// Removes a token of a program.
 	RemovePersonalAccessToken(ctx context.Context, in *RemovePersonalAccessTokenRequest, opts ...grpc.CallOption) (*RemovePersonalAccessTokenResponse, error)
-	// List personal access tokens.
+	// Returns a page of the tokens that the caller may see, its own among them, without what they are shown with: 100
+	// unless told otherwise, and at most 1000. All filters must be met.
 	ListPersonalAccessTokens(ctx context.Context, in *ListPersonalAccessTokensRequest, opts ...grpc.CallOption) (*ListPersonalAccessTokensResponse, error)
-	// List authentication method types.
+	// Returns with what a user can log in.
 	ListAuthenticationMethodTypes(ctx context.Context, in *ListAuthenticationMethodTypesRequest, opts ...grpc.CallOption) (*ListAuthenticationMethodTypesResponse, error)
-	// List authentication factors.
+	// Returns the second factors of a user; there are none yet.
 	ListAuthenticationFactors(ctx context.Context, in *ListAuthenticationFactorsRequest, opts ...grpc.CallOption) (*ListAuthenticationFactorsResponse, error)
-	// Create invite code.
+	// Makes a code with which somebody who was invited, and has no password yet, shows who it is, which is returned. It
+	// counts once, for three days, and not after five wrong attempts.
 	CreateInviteCode(ctx context.Context, in *CreateInviteCodeRequest, opts ...grpc.CallOption) (*CreateInviteCodeResponse, error)
 	// Deprecated: Do not use.
-	// Resend invite code.
+	// Not implemented: it sends a message.
 	ResendInviteCode(ctx context.Context, in *ResendInviteCodeRequest, opts ...grpc.CallOption) (*ResendInviteCodeResponse, error)
-	// Verify invite code.
+	// Ends an invitation with its code, which verifies the e-mail address too.
 	VerifyInviteCode(ctx context.Context, in *VerifyInviteCodeRequest, opts ...grpc.CallOption) (*VerifyInviteCodeResponse, error)
-	// Human mfa init skipped.
+	// Records that a person has put off setting up a second factor.
 	HumanMFAInitSkipped(ctx context.Context, in *HumanMFAInitSkippedRequest, opts ...grpc.CallOption) (*HumanMFAInitSkippedResponse, error)
-	// Set user metadata.
+	// Sets values of a user by keys, all or none; other keys stay.
 	SetUserMetadata(ctx context.Context, in *SetUserMetadataRequest, opts ...grpc.CallOption) (*SetUserMetadataResponse, error)
-	// List user metadata.
+	// Returns a page of the metadata of a user, sorted by key: 100 unless told otherwise, and at most 1000.
 	ListUserMetadata(ctx context.Context, in *ListUserMetadataRequest, opts ...grpc.CallOption) (*ListUserMetadataResponse, error)
-	// Delete user metadata.
+	// Removes what a user has for keys, all or none.
 	DeleteUserMetadata(ctx context.Context, in *DeleteUserMetadataRequest, opts ...grpc.CallOption) (*DeleteUserMetadataResponse, error)
 }
 
@@ -839,132 +851,144 @@ func (c *userServiceClient) DeleteUserMetadata(ctx context.Context, in *DeleteUs
 //
 // UserService is called at the host of an instance, and is about that instance.
 type UserServiceServer interface {
-	// Create user.
+	// Makes a user of an organization: a person, or a program. An id that a user has or has had cannot be chosen;
+	// user names are unique in the instance. Without a user name a person gets the e-mail address, a program the id.
+	// An address or number for which nothing is said is not verified, and nothing is sent.
 	CreateUser(context.Context, *CreateUserRequest) (*CreateUserResponse, error)
 	// Deprecated: Do not use.
-	// Add human user.
+	// Makes a person of an organization, see CreateUser.
 	AddHumanUser(context.Context, *AddHumanUserRequest) (*AddHumanUserResponse, error)
-	// Get user by id.
+	// Returns a user. Users may see themselves.
 	GetUserByID(context.Context, *GetUserByIDRequest) (*GetUserByIDResponse, error)
-	// List users.
+	// Returns a page of the users that the caller may see, itself among them: 100 unless told otherwise, and at most
+	// 1000. Without a sorting column they are sorted by the date of their creation. All queries must be met; at most
+	// 100 of them, which stand at most 20 deep in each other.
 	ListUsers(context.Context, *ListUsersRequest) (*ListUsersResponse, error)
 	// Deprecated: Do not use.
-	// Set email.
+	// Gives a person another e-mail address, or vouches for the one there is. Who changes its own cannot vouch for it.
 	SetEmail(context.Context, *SetEmailRequest) (*SetEmailResponse, error)
-	// Resend email code.
+	// Makes another code to verify the e-mail address with, which is returned.
 	ResendEmailCode(context.Context, *ResendEmailCodeRequest) (*ResendEmailCodeResponse, error)
-	// Send email code.
+	// Makes a code to verify the e-mail address with, which is returned. It counts once, for an hour, and not after five
+	// wrong attempts.
 	SendEmailCode(context.Context, *SendEmailCodeRequest) (*SendEmailCodeResponse, error)
-	// Verify email.
+	// Verifies the e-mail address with its code.
 	VerifyEmail(context.Context, *VerifyEmailRequest) (*VerifyEmailResponse, error)
 	// Deprecated: Do not use.
-	// Set phone.
+	// Gives a person another telephone number, in international form, or vouches for the one there is.
 	SetPhone(context.Context, *SetPhoneRequest) (*SetPhoneResponse, error)
 	// Deprecated: Do not use.
-	// Remove phone.
+	// Takes the telephone number of a person away.
 	RemovePhone(context.Context, *RemovePhoneRequest) (*RemovePhoneResponse, error)
-	// Resend phone code.
+	// Makes another code to verify the telephone number with, which is returned.
 	ResendPhoneCode(context.Context, *ResendPhoneCodeRequest) (*ResendPhoneCodeResponse, error)
-	// Verify phone.
+	// Verifies the telephone number with its code.
 	VerifyPhone(context.Context, *VerifyPhoneRequest) (*VerifyPhoneResponse, error)
-	// Update user.
+	// Changes what the request names of a user, all at once or not at all; what is left out stays.
 	UpdateUser(context.Context, *UpdateUserRequest) (*UpdateUserResponse, error)
 	// Deprecated: Do not use.
-	// Update human user.
+	// Changes what the request names of a person, see UpdateUser.
 	UpdateHumanUser(context.Context, *UpdateHumanUserRequest) (*UpdateHumanUserResponse, error)
-	// Deactivate user.
+	// Puts a user out of use: what it authenticates with counts no more until it is reactivated.
 	DeactivateUser(context.Context, *DeactivateUserRequest) (*DeactivateUserResponse, error)
-	// Reactivate user.
+	// Makes an inactive user active.
 	ReactivateUser(context.Context, *ReactivateUserRequest) (*ReactivateUserResponse, error)
-	// Lock user.
+	// Locks an active user out: what it authenticates with counts no more until it is unlocked.
 	LockUser(context.Context, *LockUserRequest) (*LockUserResponse, error)
-	// Unlock user.
+	// Lets a locked user in again.
 	UnlockUser(context.Context, *UnlockUserRequest) (*UnlockUserResponse, error)
-	// Delete user.
+	// Ends a user with its credentials, metadata, memberships and authorizations. Its user name is free afterwards, its
+	// id is not.
 	DeleteUser(context.Context, *DeleteUserRequest) (*DeleteUserResponse, error)
-	// Register passkey.
+	// Not implemented: it needs a browser.
 	RegisterPasskey(context.Context, *RegisterPasskeyRequest) (*RegisterPasskeyResponse, error)
-	// Verify passkey registration.
+	// Not implemented: it needs a browser.
 	VerifyPasskeyRegistration(context.Context, *VerifyPasskeyRegistrationRequest) (*VerifyPasskeyRegistrationResponse, error)
-	// Create passkey registration link.
+	// Not implemented: it needs a browser.
 	CreatePasskeyRegistrationLink(context.Context, *CreatePasskeyRegistrationLinkRequest) (*CreatePasskeyRegistrationLinkResponse, error)
-	// List passkeys.
+	// Returns the passkeys of a user; there are none yet.
 	ListPasskeys(context.Context, *ListPasskeysRequest) (*ListPasskeysResponse, error)
-	// Remove passkey.
+	// Not implemented: it needs passkeys.
 	RemovePasskey(context.Context, *RemovePasskeyRequest) (*RemovePasskeyResponse, error)
-	// Register u2 f.
+	// Not implemented: it needs second factors.
 	RegisterU2F(context.Context, *RegisterU2FRequest) (*RegisterU2FResponse, error)
-	// Verify u2 f registration.
+	// Not implemented: it needs second factors.
 	VerifyU2FRegistration(context.Context, *VerifyU2FRegistrationRequest) (*VerifyU2FRegistrationResponse, error)
-	// Remove u2 f.
+	// Not implemented: it needs second factors.
 	RemoveU2F(context.Context, *RemoveU2FRequest) (*RemoveU2FResponse, error)
-	// Register totp.
+	// Not implemented: it needs second factors.
 	RegisterTOTP(context.Context, *RegisterTOTPRequest) (*RegisterTOTPResponse, error)
-	// Verify totp registration.
+	// Not implemented: it needs second factors.
 	VerifyTOTPRegistration(context.Context, *VerifyTOTPRegistrationRequest) (*VerifyTOTPRegistrationResponse, error)
-	// Remove totp.
+	// Not implemented: it needs second factors.
 	RemoveTOTP(context.Context, *RemoveTOTPRequest) (*RemoveTOTPResponse, error)
-	// Add otpsms.
+	// Not implemented: it needs second factors.
 	AddOTPSMS(context.Context, *AddOTPSMSRequest) (*AddOTPSMSResponse, error)
-	// Remove otpsms.
+	// Not implemented: it needs second factors.
 	RemoveOTPSMS(context.Context, *RemoveOTPSMSRequest) (*RemoveOTPSMSResponse, error)
-	// Generate recovery codes.
+	// Not implemented: it needs second factors.
 	GenerateRecoveryCodes(context.Context, *GenerateRecoveryCodesRequest) (*GenerateRecoveryCodesResponse, error)
-	// Remove recovery codes.
+	// Not implemented: it needs second factors.
 	RemoveRecoveryCodes(context.Context, *RemoveRecoveryCodesRequest) (*RemoveRecoveryCodesResponse, error)
-	// Add otp email.
+	// Not implemented: it needs second factors.
 	AddOTPEmail(context.Context, *AddOTPEmailRequest) (*AddOTPEmailResponse, error)
-	// Remove otp email.
+	// Not implemented: it needs second factors.
 	RemoveOTPEmail(context.Context, *RemoveOTPEmailRequest) (*RemoveOTPEmailResponse, error)
-	// Start identity provider intent.
+	// Not implemented: it needs identity providers.
 	StartIdentityProviderIntent(context.Context, *StartIdentityProviderIntentRequest) (*StartIdentityProviderIntentResponse, error)
-	// Retrieve identity provider intent.
+	// Not implemented: it needs identity providers.
 	RetrieveIdentityProviderIntent(context.Context, *RetrieveIdentityProviderIntentRequest) (*RetrieveIdentityProviderIntentResponse, error)
-	// Add idp link.
+	// Not implemented: it needs identity providers.
 	AddIDPLink(context.Context, *AddIDPLinkRequest) (*AddIDPLinkResponse, error)
-	// List idp links.
+	// Returns the links of a user to identity providers; there are none yet.
 	ListIDPLinks(context.Context, *ListIDPLinksRequest) (*ListIDPLinksResponse, error)
-	// Remove idp link.
+	// Not implemented: it needs identity providers.
 	RemoveIDPLink(context.Context, *RemoveIDPLinkRequest) (*RemoveIDPLinkResponse, error)
-	// Password reset.
+	// Makes a code with which a person sets a password, which is returned. It counts once, for an hour, and not after
+	// five wrong attempts.
 	PasswordReset(context.Context, *PasswordResetRequest) (*PasswordResetResponse, error)
 	// Deprecated: Do not use.
-	// Set password.
+	// Gives a person another password. Who sets its own shows the one before it, or a code of PasswordReset.
 	SetPassword(context.Context, *SetPasswordRequest) (*SetPasswordResponse, error)
-	// Add secret.
+	// Gives a program a secret for the client credentials grant, in the place of the one before it, and returns it this
+	// once. Only its hash is kept.
 	AddSecret(context.Context, *AddSecretRequest) (*AddSecretResponse, error)
-	// Remove secret.
+	// Takes the secret of a program away.
 	RemoveSecret(context.Context, *RemoveSecretRequest) (*RemoveSecretResponse, error)
-	// Add key.
+	// Gives a program a key to sign assertions with: the public one of the request, or a new pair whose private half is
+	// returned this once.
 	AddKey(context.Context, *AddKeyRequest) (*AddKeyResponse, error)
-	// Remove key.
+	// Removes a key of a program: what was signed with it counts no more.
 	RemoveKey(context.Context, *RemoveKeyRequest) (*RemoveKeyResponse, error)
-	// List keys.
+	// Returns a page of the keys that the caller may see, its own among them: 100 unless told otherwise, and at most
+	// 1000. All filters must be met.
 	ListKeys(context.Context, *ListKeysRequest) (*ListKeysResponse, error)
-	// Add personal access token.
+	// Gives a program a token to call APIs of the instance with, and returns it this once. Only its hash is kept.
 	AddPersonalAccessToken(context.Context, *AddPersonalAccessTokenRequest) (*AddPersonalAccessTokenResponse, error)
-	// Remove personal access token.
+	// Removes a token of a program.
 	RemovePersonalAccessToken(context.Context, *RemovePersonalAccessTokenRequest) (*RemovePersonalAccessTokenResponse, error)
-	// List personal access tokens.
+	// Returns a page of the tokens that the caller may see, its own among them, without what they are shown with: 100
+	// unless told otherwise, and at most 1000. All filters must be met.
 	ListPersonalAccessTokens(context.Context, *ListPersonalAccessTokensRequest) (*ListPersonalAccessTokensResponse, error)
-	// List authentication method types.
+	// Returns with what a user can log in.
 	ListAuthenticationMethodTypes(context.Context, *ListAuthenticationMethodTypesRequest) (*ListAuthenticationMethodTypesResponse, error)
-	// List authentication factors.
+	// Returns the second factors of a user; there are none yet.
 	ListAuthenticationFactors(context.Context, *ListAuthenticationFactorsRequest) (*ListAuthenticationFactorsResponse, error)
-	// Create invite code.
+	// Makes a code with which somebody who was invited, and has no password yet, shows who it is, which is returned. It
+	// counts once, for three days, and not after five wrong attempts.
 	CreateInviteCode(context.Context, *CreateInviteCodeRequest) (*CreateInviteCodeResponse, error)
 	// Deprecated: Do not use.
-	// Resend invite code.
+	// Not implemented: it sends a message.
 	ResendInviteCode(context.Context, *ResendInviteCodeRequest) (*ResendInviteCodeResponse, error)
-	// Verify invite code.
+	// Ends an invitation with its code, which verifies the e-mail address too.
 	VerifyInviteCode(context.Context, *VerifyInviteCodeRequest) (*VerifyInviteCodeResponse, error)
-	// Human mfa init skipped.
+	// Records that a person has put off setting up a second factor.
 	HumanMFAInitSkipped(context.Context, *HumanMFAInitSkippedRequest) (*HumanMFAInitSkippedResponse, error)
-	// Set user metadata.
+	// Sets values of a user by keys, all or none; other keys stay.
 	SetUserMetadata(context.Context, *SetUserMetadataRequest) (*SetUserMetadataResponse, error)
-	// List user metadata.
+	// Returns a page of the metadata of a user, sorted by key: 100 unless told otherwise, and at most 1000.
 	ListUserMetadata(context.Context, *ListUserMetadataRequest) (*ListUserMetadataResponse, error)
-	// Delete user metadata.
+	// Removes what a user has for keys, all or none.
 	DeleteUserMetadata(context.Context, *DeleteUserMetadataRequest) (*DeleteUserMetadataResponse, error)
 	mustEmbedUnimplementedUserServiceServer()
 }
