@@ -268,8 +268,8 @@ func (w *world) state(t Target) map[string]string {
 	db := w.node.DB()
 	all := make(map[string]string)
 	for table, columns := range w.columns(db) {
-		if !slices.Contains(columns, "instance_id") || table == "audit_log" {
-			continue // that calls were refused is noted, as it should
+		if !slices.Contains(columns, "instance_id") || besides[table] {
+			continue
 		}
 		shown := make([]string, len(columns))
 		for i, c := range columns {
@@ -285,6 +285,10 @@ func (w *world) state(t Target) map[string]string {
 	}
 	return all
 }
+
+// besides are tables that say nothing of what an instance is: that calls were refused is noted, as it should;
+// and what nodes remember is forgotten when an operator clears a view.
+var besides = map[string]bool{"audit_log": true, "cache_epochs": true}
 
 // columnsSQL lists table and column, separated by a space, by dialect.
 var columnsSQL = map[string]string{
