@@ -165,7 +165,8 @@ func TestSecretsAreReplaced(t *testing.T) {
 	right := vault.HashSecret("secret")
 	id := vault.SecretPrint(right)
 	for table, ground := range map[string]session.Ground{
-		"apps": {Kind: session.AppSecret, User: "20", Client: "61", ID: id},
+		"apps":  {Kind: session.AppSecret, User: "20", Client: "61", ID: id},
+		"users": {Kind: session.MachineSecret, User: "20", ID: id},
 	} {
 		eachEngine(t, func(f *fixture) {
 			through := facts()
