@@ -68,6 +68,7 @@ type world struct {
 	pats     map[ident.InstanceID]vault.Token // of bot
 	key      *rsa.PrivateKey                  // of bot, with the id key
 	proofs   int
+	web      *webkey.Service
 }
 
 // rsaKeys are made once: the first is that of bot, the others those of instances, which have two each.
@@ -105,6 +106,7 @@ func newWorld(t testing.TB, db store.DB) *world {
 			return rsaKeys()[1+(taken-1)%4], nil
 		},
 	}
+	w.web = web
 	keys := signing.New(signing.Config{Epochs: fresh.NewEpochs(db, w.log), Sealers: keyring, Web: web})
 	w.sessions = &session.Service{DB: db, Log: w.log, Clock: w.clock, IDs: ids, Bearers: keyring.Bearers()}
 	w.provider = &Provider{

@@ -14,6 +14,7 @@ package throttle
 
 import (
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -37,10 +38,11 @@ type Config struct {
 	Strangers Rates
 }
 
-// The rates where nothing else is said. A client may ask as often as a node could serve it alone, nearly;
-// strangers may fail as often as a fleet does in which somebody has mistyped something.
+// The rates where nothing else is said. A client may ask so often that it keeps no more than part of a node
+// busy, which depends on its processors; strangers may fail as often as a fleet does in which somebody has
+// mistyped something.
 var (
-	DefaultClients   = Rates{PerSecond: 1000, Burst: 2000}
+	DefaultClients   = Rates{PerSecond: 1000 * float64(runtime.GOMAXPROCS(0)), Burst: 2000 * runtime.GOMAXPROCS(0)}
 	DefaultStrangers = Rates{PerSecond: 10, Burst: 100}
 )
 

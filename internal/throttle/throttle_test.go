@@ -147,7 +147,7 @@ func TestManyAtOnce(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	clock := ident.NewManualClock(time.Time{})
 	throttle := New(Config{Clock: clock})
-	if in, _ := visits(throttle, 3000, "a", here, true); in != DefaultClients.Burst {
+	if in, _ := visits(throttle, DefaultClients.Burst+9, "a", here, true); in != DefaultClients.Burst {
 		t.Errorf("%d of a client", in)
 	}
 	if in, _ := visits(throttle, 300, "b", there, false); in != DefaultStrangers.Burst {
