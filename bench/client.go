@@ -41,6 +41,7 @@ type restClient struct {
 	body  bytes.Buffer
 	host  string
 	token string // empty: none is sent
+	basic string // what is sent of scheme Basic, when there is no token
 	// contentType is that of bodies; empty is JSON.
 	contentType string
 }
@@ -63,6 +64,9 @@ func (c *restClient) do(method, path string, body []byte) ([]byte, error) {
 	out = append(out, method+" "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\n"...)
 	if c.token != "" {
 		out = append(out, "Authorization: Bearer "+c.token+"\r\n"...)
+	}
+	if c.token == "" && c.basic != "" {
+		out = append(out, "Authorization: Basic "+c.basic+"\r\n"...)
 	}
 	if body != nil {
 		out = append(out, "Content-Type: "+cmp.Or(c.contentType, "application/json")+"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n"...)

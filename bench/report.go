@@ -125,10 +125,14 @@ is taken over the calls of all rounds.
 - The *bare handler* is net/http on the same engine, without authentication, validation or
   encryption. To create, it commits one transaction with the rows of one of castellan's instances
   under new ids, through the same statements; to read, it makes the same point reads and returns
-  the bytes that castellan returned; to add a domain, it commits an event, the domain and the
+  the bytes that castellan returned, also where castellan needs no read because it has kept what it
+  has read; to add a domain, it commits an event, the domain and the
   instance's new sequence. It is built, started and loaded like castellan.
 - The instances whose pages are read in order have only the rows that a list reads, and the large
   ones that are removed only users; both were written past the API. All others were created.
+- Tokens are asked for by machine users with assertions that have no jti, so that each call is one
+  signature, one verification and what goes with it; what they are compared with is that cryptography
+  alone, on all processors.
 - The last column quotes what the issue measured of the reference on an equal machine. It is
   context and was not measured here.
 `, hold, all, r.begun.UTC().Format("2006-01-02 15:04 UTC"), r.took.Round(time.Second), r.version,

@@ -133,6 +133,9 @@ func (s signer) seed(ctx context.Context, log *eventlog.Log) error {
 					Key: ident.KeyID(id), User: ident.UserID(id), Type: 1, PublicKey: public, Expiration: expiry.Never,
 				}))
 		}
+		if s.algorithm == webkey.First.Algorithm {
+			errs = append(errs, seedAsked(ctx, w, public))
+		}
 		return errors.Join(errs...)
 	})
 }
@@ -145,6 +148,9 @@ func begin[S eventlog.State](ctx context.Context, w *eventlog.Writer, n *eventlo
 // pathToken is the token endpoint.
 const pathToken = "/oauth/v2/token"
 
+// grantAssertion is the grant for an assertion (RFC 7523).
+const grantAssertion = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
 // ask returns calls of a client that gets tokens for an assertion of its machine user: one that has no
 // jti, as those of the reference's clients, and so can be used again.
 func (s signer) ask() func(*restClient) call {
@@ -152,10 +158,10 @@ func (s signer) ask() func(*restClient) call {
 	return func(c *restClient) call {
 		id := strconv.Itoa(tokenRoot + n%tokenClients)
 		n++
-		c.host, c.token, c.contentType = s.domain, "", "application/x-www-form-urlencoded"
+		c.host, c.contentType = s.domain, formType
 		text, err := assertion.Sign(s.key, id, id, "http://"+s.domain, assertion.MaxAge, time.Now())
 		body := []byte(url.Values{
-			"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "scope": {"profile"}, "assertion": {text},
+			"grant_type": {grantAssertion}, "scope": {"profile"}, "assertion": {text},
 		}.Encode())
 		return func(context.Context, int) error {
 			if err != nil {

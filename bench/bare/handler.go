@@ -37,10 +37,15 @@ type handler struct {
 	created []byte // the answer of CreateInstance
 	writes  atomic.Uint64
 	answers map[string]rows.Answer // by instance
+	pages   map[string]rows.Page   // by path
 }
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if page, known := h.pages[r.URL.Path]; known {
+		h.page(w, r, page)
+		return
+	}
 	switch path := r.URL.Path; {
 	case path == pathReady:
 		h.ready(w, r)
@@ -78,6 +83,21 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	send(w, h.created)
+}
+
+// page makes the reads of a page.
+func (h *handler) page(w http.ResponseWriter, r *http.Request, page rows.Page) {
+	_, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answer, err := page.Serve(r.Context(), h.db)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	send(w, answer)
 }
 
 func (h *handler) getREST(w http.ResponseWriter, r *http.Request) {

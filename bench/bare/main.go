@@ -24,9 +24,10 @@ func main() {
 	database := flag.String("database", "", "URL of the database, as castellan takes it")
 	shape := flag.String("shape", "", "file with the rows CreateInstance writes; none: it is not served")
 	answers := flag.String("answers", "", "file with the answers of GetInstance; none: it is not served")
+	pages := flag.String("pages", "", "file with reads by paths, and what is answered then; none: there are no such paths")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *listen, *database, *shape, *answers)
+	err := run(ctx, *listen, *database, files{*shape, *answers, *pages})
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bare:", err)
@@ -34,34 +35,48 @@ func main() {
 	}
 }
 
+// files are those with what is served; an empty name is none.
+type files struct{ shape, answers, pages string }
+
 // run serves until ctx ends.
-func run(ctx context.Context, listen, database, shape, answers string) (err error) {
+func run(ctx context.Context, listen, database string, from files) (err error) {
 	db, err := open(ctx, database)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	h := &handler{db: db}
-	if shape != "" {
-		s, err := rows.Load(shape)
-		if err != nil {
-			return err
-		}
-		h.created = s.Answer
-		if h.writer, err = rows.NewWriter(s, db.Dialect()); err != nil {
-			return err
-		}
-	}
-	if answers != "" {
-		if h.answers, err = rows.LoadAnswers(answers); err != nil {
-			return err
-		}
+	if err := h.load(from); err != nil {
+		return err
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
 	}
 	return serve(ctx, l, h)
+}
+
+// load reads what is served.
+func (h *handler) load(from files) (err error) {
+	if from.shape != "" {
+		s, err := rows.Load(from.shape)
+		if err != nil {
+			return err
+		}
+		h.created = s.Answer
+		if h.writer, err = rows.NewWriter(s, h.db.Dialect()); err != nil {
+			return err
+		}
+	}
+	if from.answers != "" {
+		if h.answers, err = rows.LoadAnswers(from.answers); err != nil {
+			return err
+		}
+	}
+	if from.pages != "" {
+		h.pages, err = rows.LoadPages(from.pages)
+	}
+	return err
 }
 
 // serve speaks HTTP/1.1 and, for gRPC, HTTP/2 without TLS, as castellan does.
