@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"castellan/internal/app"
 	"castellan/internal/authorization"
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
-	"castellan/internal/member"
 	"castellan/internal/org"
 	"castellan/internal/project"
 	"castellan/internal/store"
@@ -127,42 +125,6 @@ func (d *Directory) Owner(ctx context.Context, at ident.InstanceID, t Thing) (Ow
 		return found, fmt.Errorf("find the owner of %q of instance %s: %w", t.ID, at, err)
 	}
 	return found, nil
-}
-
-// Subject is Owner of a user, and what of its memberships counts against those who would act as it: of the
-// instance, and in its own organization. What it is trusted with elsewhere is given to the user whoever looks
-// after it. It costs one statement.
-func (d *Directory) Subject(ctx context.Context, at ident.InstanceID, id ident.UserID) (Owner, []Membership, error) {
-	if id == "" {
-		return Owner{}, nil, Missing(UserKind)
-	}
-	type row struct {
-		org                          ident.OrgID
-		scope, scopeID, owner, roles *string // of one membership
-	}
-	rows, err := store.All(ctx, d.config.DB, func(from store.Scanner) (r row, err error) {
-		err = from.Scan(&r.org, &r.scope, &r.scopeID, &r.owner, &r.roles)
-		return r, err
-	}, `SELECT u.org_id, m.scope, m.scope_id, m.owner, m.roles FROM users u
- LEFT JOIN members m ON m.instance_id = u.instance_id AND m.user_id = u.user_id
- WHERE u.instance_id = $1 AND u.user_id = $2`, at, id)
-	if err != nil {
-		return Owner{}, nil, fmt.Errorf("find what user %.200q of instance %s holds: %w", id, at, err)
-	}
-	if len(rows) == 0 {
-		return Owner{}, nil, Missing(UserKind)
-	}
-	var counting []Membership
-	for _, r := range rows {
-		if r.scope == nil {
-			continue
-		}
-		m := Membership{Scope: member.Scope(*r.scope), ID: *r.scopeID, Owner: ident.OrgID(*r.owner), Roles: strings.Fields(*r.roles)}
-		if m.Scope == member.Instance || m.Owner == rows[0].org {
-			counting = append(counting, m)
-		}
-	}
-	return Owner{Org: rows[0].org}, counting, nil
 }
 
 // errNoOrg is the answer to a header x-zitadel-orgid that names no organization of the instance

@@ -2,7 +2,6 @@ package access
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
@@ -173,73 +172,4 @@ func TestMembershipsComeWithTheToken(t *testing.T) {
 			f.Errorf("%+v", who)
 		}
 	})
-}
-
-// TestSubject: whoever would act as a user needs what the user holds on the instance, and in its own organization.
-func TestSubject(t *testing.T) {
-	eachEngine(t, func(f *fixture) {
-		f.exec(`INSERT INTO members (instance_id, user_id, scope, scope_id, owner, roles, member_id, sequence, created_at, changed_at) VALUES
- ('A', 'ada', 'org', '7', '7', 'ORG_OWNER', 'm1', 1, 1, 1),
- ('A', 'ada', 'project', 'p', '7', 'PROJECT_OWNER', 'm2', 1, 1, 1),
- ('A', 'ada', 'org', '8', '8', 'ORG_OWNER', 'm3', 1, 1, 1),
- ('A', 'ada', 'project', 'q', '8', 'PROJECT_OWNER', 'm4', 1, 1, 1),
- ('B', 'ada', 'org', '9', '9', 'ORG_OWNER', 'm5', 1, 1, 1)`)
-		asked := &counting{Querier: f.db}
-		f.dir.config.DB = asked
-		owner, of, err := f.dir.Subject(f.Context(), "A", "ada")
-		f.must(err)
-		slices.SortFunc(of, func(a, b Membership) int { return strings.Compare(string(a.Scope), string(b.Scope)) })
-		want := []Membership{
-			{Scope: member.Instance, ID: "A", Owner: "A", Roles: []string{"IAM_OWNER_VIEWER", "IAM_OWNER"}},
-			{Scope: member.Org, ID: "7", Owner: "7", Roles: []string{"ORG_OWNER"}},
-			{Scope: member.Project, ID: "p", Owner: "7", Roles: []string{"PROJECT_OWNER"}},
-		}
-		if diff := cmp.Diff(want, of); diff != "" || owner != (Owner{Org: "7"}) || asked.statements.Load() != 1 {
-			f.Errorf("%+v, %d statements (-want +got):\n%s", owner, asked.statements.Load(), diff)
-		}
-		f.user("A", "plain", expiry.Never, member.Add{})
-		if owner, of, err = f.dir.Subject(f.Context(), "A", "plain"); err != nil || len(of) > 0 || owner.Org != "7" {
-			f.Errorf("a user without memberships: %+v, %v, %v", owner, of, err)
-		}
-		for _, missing := range []struct {
-			at ident.InstanceID
-			id ident.UserID
-		}{{"A", "404"}, {"B", "ada"}, {"A", ""}} {
-			if _, _, err := f.dir.Subject(f.Context(), missing.at, missing.id); !errors.Is(err, Missing(UserKind)) {
-				f.Errorf("%+v: %v", missing, err)
-			}
-		}
-	})
-}
-
-func TestOutranks(t *testing.T) {
-	on := func(scope member.Scope, id string, owner ident.OrgID, roles ...string) Membership {
-		return Membership{Scope: scope, ID: id, Owner: owner, Roles: roles}
-	}
-	user := func(has ...Membership) User { return User{ID: "ada", Instance: Instance{ID: "A"}, Memberships: has} }
-	owns, manages := user(on(member.Org, "7", "", "ORG_OWNER")), user(on(member.Org, "7", "", "ORG_USER_MANAGER"))
-	for name, c := range map[string]struct {
-		who  User
-		of   Membership
-		want bool
-	}{
-		"nothing":                       {manages, Membership{}, true},
-		"an owner, by an owner":         {owns, on(member.Org, "7", "7", "ORG_OWNER"), true},
-		"an owner, by less":             {manages, on(member.Org, "7", "7", "ORG_OWNER"), false},
-		"an equal":                      {manages, on(member.Org, "7", "7", "ORG_USER_MANAGER"), true},
-		"of another organization":       {owns, on(member.Org, "8", "8", "ORG_USER_MANAGER"), false},
-		"of the instance":               {owns, on(member.Instance, "A", "A", "IAM_USER_MANAGER"), false},
-		"of the instance, by its owner": {user(on(member.Instance, "A", "", "IAM_OWNER")), on(member.Instance, "A", "A", "IAM_ADMIN_IMPERSONATOR"), true},
-		"of a project":                  {owns, on(member.Project, "p", "7", "PROJECT_OWNER"), true},
-		"of a project, by less":         {manages, on(member.Project, "p", "7", "PROJECT_OWNER"), false},
-		"of a project elsewhere":        {owns, on(member.Project, "p", "8", "PROJECT_OWNER"), false},
-		"of a grant":                    {owns, on(member.ProjectGrant, "g", "7", "PROJECT_GRANT_OWNER"), true},
-		"of a grant elsewhere":          {owns, on(member.ProjectGrant, "g", "8", "PROJECT_GRANT_OWNER"), false},
-		"of a role that does not count": {manages, on(member.Org, "7", "7", "IAM_OWNER"), true},
-		"of a scope that is not known":  {manages, on("galaxy", "7", "7", "ORG_OWNER"), true},
-	} {
-		if err := Outranks(c.who, []Membership{c.of}); (err == nil) != c.want {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }

@@ -2,7 +2,6 @@ package access
 
 import (
 	"fmt"
-	"slices"
 
 	"castellan/internal/call"
 	"castellan/internal/ident"
@@ -31,9 +30,6 @@ type Membership struct {
 	// ID is that of what Scope says.
 	ID    string
 	Roles []string
-	// Owner is the organization that a membership of a project or grant belongs to; only [Directory.Subject]
-	// tells.
-	Owner ident.OrgID
 }
 
 // grants reports whether one of the roles that count grants a permission.
@@ -44,35 +40,6 @@ func (m *Membership) grants(permission string) bool {
 		}
 	}
 	return false
-}
-
-// In reports whether what the membership is of lies in the reach of a permission.
-func (m *Membership) In(r call.Reach) bool {
-	switch m.Scope {
-	case member.Instance:
-		return r.Instance
-	case member.Org:
-		return r.Org(ident.OrgID(m.ID))
-	case member.Project:
-		return r.Project(ident.ProjectID(m.ID), m.Owner)
-	case member.ProjectGrant:
-		return r.Grant(ident.GrantID(m.ID), "", m.Owner)
-	}
-	return false
-}
-
-// Outranks returns nil when a caller may do what lets it act as a user: when it may give all roles that
-// count of these memberships of the user. Otherwise it returns a fault of kind PermissionDenied
-// (AUTH-5mWD2) that names the role.
-func Outranks(rights call.Rights, of []Membership) error {
-	for i := range of {
-		m := &of[i]
-		counting := slices.DeleteFunc(slices.Clone(m.Roles), func(name string) bool { return !m.Scope.Takes(name) })
-		if err := call.MayGive(rights, counting, m.In); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Reach implements call.Rights.

@@ -47,8 +47,6 @@ type Directory interface {
 	FindOrg(ctx context.Context, at ident.InstanceID, name string) (ident.OrgID, error)
 	// Owner tells where a thing lies. It returns access.Missing of its kind when it is not there.
 	Owner(ctx context.Context, at ident.InstanceID, t access.Thing) (access.Owner, error)
-	// Subject is Owner of a user, with the memberships that count against those who would act as it.
-	Subject(ctx context.Context, at ident.InstanceID, id ident.UserID) (access.Owner, []access.Membership, error)
 }
 
 // Meter counts what instances use of their quotas.

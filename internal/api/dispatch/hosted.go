@@ -15,7 +15,6 @@ import (
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
-	"castellan/internal/role"
 
 	optionsv1 "castellan/gen/castellan/options/v1"
 )
@@ -201,9 +200,6 @@ func (d *Dispatcher) reaches(ctx context.Context, v *visit, need *on, request pr
 	case optionsv1.On_ORG_DOMAIN:
 		return d.reachesDomain(ctx, v, reach, need, request)
 	}
-	if need.takesOver && !v.rights.Reach(role.GiveAny).Instance {
-		return d.outranks(ctx, v, reach, ident.UserID(need.field.text(request)))
-	}
 	t := access.Thing{Kind: need.thing(), ID: need.field.text(request), Second: need.second.text(request)}
 	if reach.Instance && t.ID != "" {
 		return nil // what is not there the handler finds out
@@ -216,19 +212,6 @@ func (d *Dispatcher) reaches(ctx context.Context, v *visit, need *on, request pr
 		return access.Missing(t.Kind).WithCause(errors.New("it is out of the reach of the caller"))
 	}
 	return nil
-}
-
-// outranks is reaches for a call after which its caller can act as a user. Whom it does not reach it learns
-// nothing of; of others, which role has more than its own.
-func (d *Dispatcher) outranks(ctx context.Context, v *visit, reach call.Reach, id ident.UserID) error {
-	owner, of, err := d.Directory.Subject(ctx, v.about, id)
-	if err != nil {
-		return err
-	}
-	if !owner.In(reach) {
-		return access.Missing(access.UserKind).WithCause(errors.New("it is out of the reach of the caller"))
-	}
-	return access.Outranks(v.rights, of)
 }
 
 // reachesOrg is reaches for an organization. That one exists which a caller is a member of is known: a

@@ -93,13 +93,7 @@ func hosted(more ...access.Membership) (*fixture, *directory) {
 	dir := &directory{
 		more: more,
 		orgs: map[string]ident.OrgID{"home": "home", "1": "1", "one.example": "1", "2": "2"},
-		ranks: map[ident.UserID][]access.Membership{
-			"boss": {onOrg("1")}, "chief": {onA("IAM_OWNER")}, "hand": {{Scope: member.Org, ID: "1", Roles: []string{"ORG_USER_MANAGER", "IAM_OWNER"}}},
-		},
 		owners: map[access.Thing]access.Owner{
-			{Kind: access.UserKind, ID: "boss"}:                  {Org: "1"},
-			{Kind: access.UserKind, ID: "chief"}:                 {Org: "1"},
-			{Kind: access.UserKind, ID: "hand"}:                  {Org: "1"},
 			{Kind: access.UserKind, ID: "u1"}:                    {Org: "1"},
 			{Kind: access.UserKind, ID: "u2"}:                    {Org: "2"},
 			{Kind: access.Project, ID: "p1"}:                     {Org: "1", Project: "p1"},
@@ -151,9 +145,6 @@ var (
 	granted = &optionsv1.Auth{InstancePermission: "project.grant.member.write", On: []*optionsv1.On{
 		{Kind: optionsv1.On_GRANTED_PROJECT, Field: "project_id", Second: "granted_id"},
 	}}
-	asUser = &optionsv1.Auth{InstancePermission: "user.write", On: []*optionsv1.On{
-		{Kind: optionsv1.On_USER, Field: "user_id", Self: true, TakesOver: true},
-	}}
 	list     = &optionsv1.Auth{InstancePermission: "user.read", On: []*optionsv1.On{{Kind: optionsv1.On_ANY}}}
 	listSelf = &optionsv1.Auth{InstancePermission: "user.read", On: []*optionsv1.On{{Kind: optionsv1.On_ANY, Self: true}}}
 	resource = &optionsv1.Auth{InstancePermission: "iam.member.write", On: []*optionsv1.On{
@@ -162,16 +153,6 @@ var (
 		{Kind: optionsv1.On_PROJECT, Field: "project_id", Permission: "project.member.write"},
 	}}
 )
-
-// manager looks after the users of an organization, and after nothing else.
-func manager(org string) []access.Membership {
-	return []access.Membership{{Scope: member.Org, ID: org, Roles: []string{"ORG_USER_MANAGER"}}}
-}
-
-// lesser is the answer to who would act as a user with a role above its own.
-func lesser(role string) string {
-	return "No matching permissions found: the role \"" + role + "\" has more than yours (AUTH-5mWD2)"
-}
 
 // The outcomes of the tests.
 const (
@@ -262,22 +243,6 @@ func TestHosted(t *testing.T) {
 		{auth: grant, has: []access.Membership{onOrg("2")}, fields: []string{"project_id", "p1", "granted_id", "2"}, want: access.Missing(access.ProjectGrant).Public(), reads: 1},
 		{auth: grant, has: []access.Membership{onOrg("1")}, fields: []string{"project_id", "p1", "granted_id", "3"}, want: access.Missing(access.ProjectGrant).Public(), reads: 1},
 		{auth: granted, has: []access.Membership{onOrg("2")}, fields: []string{"project_id", "p1", "granted_id", "2"}, want: ok, reads: 1},
-
-		{auth: asUser, fields: []string{"user_id", "user of A"}, want: ok},
-		{auth: asUser, fields: []string{"user_id", "u1"}, want: denied},
-		{auth: asUser, has: manager("1"), fields: []string{"user_id", "u1"}, want: ok, reads: 1},
-		{auth: asUser, has: manager("1"), fields: []string{"user_id", "hand"}, want: ok, reads: 1},
-		{auth: asUser, has: manager("1"), fields: []string{"user_id", "boss"}, want: lesser("ORG_OWNER"), reads: 1},
-		{auth: asUser, has: manager("2"), fields: []string{"user_id", "boss"}, want: noUser, reads: 1},
-		{auth: asUser, has: manager("2"), fields: []string{"user_id", "404"}, want: noUser, reads: 1},
-		{auth: asUser, has: manager("2"), want: noUser, reads: 1},
-		{auth: asUser, has: []access.Membership{onOrg("1")}, fields: []string{"user_id", "boss"}, want: ok, reads: 1},
-		{auth: asUser, has: []access.Membership{onOrg("1")}, fields: []string{"user_id", "chief"}, want: lesser("IAM_OWNER"), reads: 1},
-		{auth: asUser, has: []access.Membership{onA("IAM_USER_MANAGER")}, fields: []string{"user_id", "u1"}, want: ok, reads: 1},
-		{auth: asUser, has: []access.Membership{onA("IAM_USER_MANAGER")}, fields: []string{"user_id", "chief"}, want: lesser("IAM_OWNER"), reads: 1},
-		{auth: asUser, has: []access.Membership{onA("IAM_OWNER")}, fields: []string{"user_id", "chief"}, want: ok},
-		{auth: asUser, as: "ofA", fields: []string{"user_id", "chief"}, want: ok},
-		{auth: asUser, as: "everyIAM", fields: []string{"user_id", "404"}, want: ok},
 
 		{auth: list, want: denied},
 		{auth: list, has: []access.Membership{onProject("p1")}, want: ok},
@@ -443,7 +408,6 @@ func TestDeclarationsThatCannotBeEnforced(t *testing.T) {
 		"a grant without second":    user(&optionsv1.On{Kind: optionsv1.On_PROJECT_GRANT, Field: "project_id"}),
 		"a second that is not one":  user(&optionsv1.On{Kind: optionsv1.On_PROJECT_GRANT, Field: "project_id", Second: "no"}),
 		"a second for one":          user(&optionsv1.On{Kind: optionsv1.On_USER, Field: "user_id", Second: "org_id"}),
-		"taking over a project":     user(&optionsv1.On{Kind: optionsv1.On_PROJECT, Field: "project_id", TakesOver: true}),
 		"anything by name":          user(&optionsv1.On{Kind: optionsv1.On_ANY, Field: "user_id"}),
 		"an organization is itself": user(&optionsv1.On{Kind: optionsv1.On_ORG, Field: "org_id", Self: true}),
 	} {

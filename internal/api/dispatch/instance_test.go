@@ -49,9 +49,8 @@ type directory struct {
 	more   []access.Membership
 	orgs   map[string]ident.OrgID
 	owners map[access.Thing]access.Owner
-	ranks  map[ident.UserID][]access.Membership // of users that owners has
-	found  int                                  // how often it was asked for an organization or an owner
-	asked  int                                  // how often it was asked for a host alone
+	found  int // how often it was asked for an organization or an owner
+	asked  int // how often it was asked for a host alone
 	fails  error
 }
 
@@ -93,15 +92,6 @@ func (d *directory) FindOrg(_ context.Context, _ ident.InstanceID, name string) 
 		return "", fault.New(fault.PermissionDenied, "AUTH-Bs7Ds", "Organisation doesn't exist")
 	}
 	return id, d.fails
-}
-
-func (d *directory) Subject(_ context.Context, _ ident.InstanceID, id ident.UserID) (access.Owner, []access.Membership, error) {
-	d.found++
-	o, ok := d.owners[access.Thing{Kind: access.UserKind, ID: string(id)}]
-	if !ok {
-		return o, nil, access.Missing(access.UserKind)
-	}
-	return o, d.ranks[id], d.fails
 }
 
 func (d *directory) Owner(_ context.Context, _ ident.InstanceID, t access.Thing) (access.Owner, error) {

@@ -20,7 +20,6 @@ type on struct {
 	// field and second lead to the fields of the request that name it; empty when none does.
 	field, second path
 	self          bool
-	takesOver     bool   // the caller can act as the user afterwards
 	permission    string // when it is not that of the RPC
 }
 
@@ -36,9 +35,7 @@ var things = map[optionsv1.On_Kind]access.Kind{
 
 // resolve finds the fields of a declaration in the request.
 func resolve(request protoreflect.MessageDescriptor, declared *optionsv1.On) (o on, err error) {
-	o = on{
-		kind: declared.GetKind(), self: declared.GetSelf(), takesOver: declared.GetTakesOver(), permission: declared.GetPermission(),
-	}
+	o = on{kind: declared.GetKind(), self: declared.GetSelf(), permission: declared.GetPermission()}
 	if o.field, err = find(request, declared.GetField()); err != nil {
 		return o, err
 	}
@@ -58,8 +55,6 @@ func resolve(request protoreflect.MessageDescriptor, declared *optionsv1.On) (o 
 		return o, errors.New("anything has no field")
 	case o.self && o.kind != optionsv1.On_USER && o.kind != optionsv1.On_ANY:
 		return o, errors.New("self: is about users")
-	case o.takesOver && o.kind != optionsv1.On_USER:
-		return o, errors.New("takes_over: is about users")
 	case o.permission != "" && !role.Instance.KnownPermission(o.permission):
 		return o, fmt.Errorf("no role grants %s", o.permission)
 	}

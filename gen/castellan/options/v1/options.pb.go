@@ -264,11 +264,7 @@ type On struct {
 	// need none at all, for what is their own is among what is shown.
 	Self bool `protobuf:"varint,4,opt,name=self,proto3" json:"self,omitempty"`
 	// The permission needed, when it is not instance_permission.
-	Permission string `protobuf:"bytes,5,opt,name=permission,proto3" json:"permission,omitempty"`
-	// With kind USER: the call lets its caller act as the user, by a credential it gives, changes or tells. The
-	// caller needs, besides, what it would need to give the roles that the user holds on the instance and in
-	// its own organization. Others in the instance that trust the user trust those who look after it.
-	TakesOver     bool `protobuf:"varint,6,opt,name=takes_over,json=takesOver,proto3" json:"takes_over,omitempty"`
+	Permission    string `protobuf:"bytes,5,opt,name=permission,proto3" json:"permission,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -338,13 +334,6 @@ func (x *On) GetPermission() string {
 	return ""
 }
 
-func (x *On) GetTakesOver() bool {
-	if x != nil {
-		return x.TakesOver
-	}
-	return false
-}
-
 var file_castellan_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -395,7 +384,7 @@ const file_castellan_options_v1_options_proto_rawDesc = "" +
 	"repeatable\x12\x14\n" +
 	"\x05paged\x18\a \x01(\bR\x05paged\x12$\n" +
 	"\rauthenticated\x18\b \x01(\bR\rauthenticated\x12(\n" +
-	"\x02on\x18\t \x03(\v2\x18.castellan.options.v1.OnR\x02on\"\xd9\x02\n" +
+	"\x02on\x18\t \x03(\v2\x18.castellan.options.v1.OnR\x02on\"\xba\x02\n" +
 	"\x02On\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.castellan.options.v1.On.KindR\x04kind\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x16\n" +
@@ -403,9 +392,7 @@ const file_castellan_options_v1_options_proto_rawDesc = "" +
 	"\x04self\x18\x04 \x01(\bR\x04self\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x05 \x01(\tR\n" +
-	"permission\x12\x1d\n" +
-	"\n" +
-	"takes_over\x18\x06 \x01(\bR\ttakesOver\"\x9e\x01\n" +
+	"permission\"\x9e\x01\n" +
 	"\x04Kind\x12\f\n" +
 	"\bINSTANCE\x10\x00\x12\a\n" +
 	"\x03ORG\x10\x01\x12\x0e\n" +

@@ -214,8 +214,6 @@ func (m *On) validate(all bool) error {
 
 	// no validation rules for Permission
 
-	// no validation rules for TakesOver
-
 	if len(errors) > 0 {
 		return OnMultiError(errors)
 	}
