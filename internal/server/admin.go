@@ -9,6 +9,7 @@ import (
 	"castellan/internal/ident"
 	"castellan/internal/instance"
 	"castellan/internal/journal"
+	"castellan/internal/member"
 	"castellan/internal/org"
 	"castellan/internal/policy"
 	"castellan/internal/store"
@@ -31,6 +32,7 @@ func (s *Server) serveAdmin(calls *transport.Registrar, tail *eventlog.Tail, key
 	instances := &instance.Service{DB: s.db, Log: s.events}
 	service := &admin.Service{
 		DB: s.db, Clock: clock, Instances: instances, Journal: events, Version: version,
+		Members: &member.Service{DB: s.db, Log: s.events, IDs: s.ids},
 		Policies: &policy.Service{
 			DB: s.db, Log: s.events, IDs: s.ids, Hold: instances.Hold,
 			HoldOrg: func(ctx context.Context, tx store.Tx, at ident.InstanceID, id ident.OrgID) error {

@@ -19,6 +19,7 @@ func init() {
 	except(service+"/ListEvents", "aggregate_id", condition)
 	except(service+"/ListEvents", "editor_user_id", condition)
 	except(service+"/ListIAMMembers", "queries.user_id_query.user_id", condition)
+	absent[service+"/UpdateIAMMember"] = true
 	except(service+"/ListInstanceDomains", "queries.domain_query.domain", condition)
 	add(service, map[string]case_{
 		"Healthz":       {public, func(Target) proto.Message { return &adminv1.HealthzRequest{} }},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
@@ -14,6 +15,9 @@ import (
 	"castellan/internal/eventlog"
 	"castellan/internal/ident"
 	"castellan/internal/org"
+	"castellan/internal/pat"
+	"castellan/internal/user"
+	"castellan/internal/vault"
 	"castellan/tests/kit"
 
 	adminv1 "castellan/gen/zitadel/admin/v1"
@@ -23,6 +27,7 @@ import (
 	orgv1 "castellan/gen/zitadel/org/v1"
 	systemv1 "castellan/gen/zitadel/system/v1"
 	userv1 "castellan/gen/zitadel/user/v1"
+	zitadelv1 "castellan/gen/zitadel/v1"
 )
 
 const (
@@ -151,6 +156,81 @@ func TestMembers(t *testing.T) {
 			x.Errorf("other members than the operator sees (-operator +owner):\n%s", diff)
 		}
 	})
+}
+
+// addUser makes a machine user of an organization and returns a personal access token of it.
+func (x *tenant) addUser(id string) (token string) {
+	x.Helper()
+	secret := vault.NewToken(nil)
+	err := x.Node.Events().Write(x.Context(), ident.InstanceID(x.ID), "test", func(ctx context.Context, w *eventlog.Writer) error {
+		_, err := eventlog.Begin(ctx, w, user.Noun, eventlog.Origin{ID: id, Owner: x.Org},
+			user.MachineAdded{UserName: id, Name: "Machine " + id, AccessTokenType: "bearer"})
+		if err == nil {
+			_, err = eventlog.Begin(ctx, w, pat.Noun, eventlog.Origin{ID: "token of " + id, Owner: x.Org}, pat.Added{
+				Token: ident.TokenID("token of " + id), User: ident.UserID(id), Hash: secret.Hash(), Expiration: time.Now().Add(time.Hour),
+			})
+		}
+		return err
+	})
+	if err != nil {
+		x.Fatal(err)
+	}
+	return secret.Reveal()
+}
+
+// Members come, get other roles and go; nobody gives what it lacks.
+func TestChangesOfMembers(t *testing.T) {
+	eachWire(t, func(x *tenant) {
+		const add, update, remove = adminAPI + "AddIAMMember", adminAPI + "UpdateIAMMember", adminAPI + "RemoveIAMMember"
+		robot := x.as(x.addUser("robot-2"))
+		x.addUser("robot-3")
+		adding := func(id string, roles ...string) *adminv1.AddIAMMemberRequest {
+			return &adminv1.AddIAMMemberRequest{UserId: id, Roles: roles}
+		}
+		updating := func(id string, roles ...string) *adminv1.UpdateIAMMemberRequest {
+			return &adminv1.UpdateIAMMemberRequest{UserId: id, Roles: roles}
+		}
+		removing := func(id string) *adminv1.RemoveIAMMemberRequest { return &adminv1.RemoveIAMMemberRequest{UserId: id} }
+		robot.refused(add, adding("robot-2", "IAM_OWNER"), codes.PermissionDenied, "AUTH-5mWD2")
+
+		added := new(adminv1.AddIAMMemberResponse)
+		x.write(add, adding("robot-2", "IAM_USER_MANAGER"), added, []string{"instance.member.added"})
+		x.equal(added, &adminv1.AddIAMMemberResponse{Details: &zitadelv1.ObjectDetails{ResourceOwner: x.ID, Sequence: 1}}, noDates)
+		x.refused(add, adding("robot-2", "IAM_OWNER"), codes.AlreadyExists, "INSTA-pFDwe")
+		x.refused(add, adding("404", "IAM_OWNER"), codes.FailedPrecondition, "INSTA-GSXOn")
+		x.refused(add, adding("robot-3", "ORG_OWNER"), codes.InvalidArgument, "INSTANCE-3m9fs")
+		x.refused(add, adding("robot-3"), codes.InvalidArgument, "INSTANCE-3m9fs")
+		x.refused(add, adding("", "IAM_OWNER"), codes.InvalidArgument, "")
+
+		robot.refused(add, adding("robot-3", "IAM_USER_MANAGER"), codes.PermissionDenied, "AUTH-5mWD2") // writes no members
+		changed := new(adminv1.UpdateIAMMemberResponse)
+		x.write(update, updating("robot-2", "IAM_LOGIN_CLIENT"), changed, []string{"instance.member.changed"})
+		x.equal(changed, &adminv1.UpdateIAMMemberResponse{Details: &zitadelv1.ObjectDetails{ResourceOwner: x.ID, Sequence: 2}}, noDates)
+		x.refused(update, updating("404", "IAM_OWNER"), codes.NotFound, "MEMBER-none1")
+		x.refused(update, updating("robot-2", "IAM_NONE"), codes.InvalidArgument, "INSTANCE-3m9fs")
+		// A login client may write members, and give what it has itself.
+		x.givesWhatItHas(robot)
+		removed := new(adminv1.RemoveIAMMemberResponse)
+		x.write(remove, removing("robot-2"), removed, []string{"instance.member.removed"})
+		x.equal(removed, &adminv1.RemoveIAMMemberResponse{Details: &zitadelv1.ObjectDetails{ResourceOwner: x.ID, Sequence: 3}}, noDates)
+		x.read(remove, removing("robot-2"), removed)
+		x.equal(removed, &adminv1.RemoveIAMMemberResponse{Details: &zitadelv1.ObjectDetails{ResourceOwner: x.ID}}, noDates)
+		x.write(add, adding("robot-2", "IAM_OWNER_VIEWER"), nil, []string{"instance.member.added"})
+	})
+}
+
+// givesWhatItHas checks that a login client gives no more than it has.
+func (x *tenant) givesWhatItHas(client *tenant) {
+	x.Helper()
+	const add, remove = adminAPI + "AddIAMMember", adminAPI + "RemoveIAMMember"
+	for _, role := range []string{"IAM_OWNER", "IAM_USER_MANAGER", "IAM_ORG_MANAGER"} {
+		a := client.refused(add, &adminv1.AddIAMMemberRequest{UserId: "robot-3", Roles: []string{role}}, codes.PermissionDenied, "AUTH-5mWD2")
+		if !strings.Contains(a.Message, role) {
+			x.Errorf("the refusal does not name the role: %v", a)
+		}
+	}
+	client.write(add, &adminv1.AddIAMMemberRequest{UserId: "robot-3", Roles: []string{"IAM_LOGIN_CLIENT"}}, nil, []string{"instance.member.added"})
+	client.refused(remove, &adminv1.RemoveIAMMemberRequest{UserId: "robot-3"}, codes.PermissionDenied, "AUTH-5mWD2")
 }
 
 // TestWhoMayNot calls as nobody, and at the host of another instance: both are strangers there.

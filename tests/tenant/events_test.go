@@ -287,7 +287,9 @@ func TestTailEventsIsRefused(t *testing.T) {
 		for _, s := range streams[1:] {
 			s.Close()
 		}
-		operator, _ := x.tail("grpc", kit.Operator().Token(x), x.Node.Client, &eventsv1.TailEventsRequest{InstanceId: x.ID})
+		operator, _ := x.tail("grpc", kit.Operator().Token(x), x.Node.Client, &eventsv1.TailEventsRequest{
+			InstanceId: x.ID, EventTypes: []string{"limits.set", "instance.removed"},
+		})
 		// The instance is blocked: its users are told no more, the operator is.
 		x.operate("SetLimits", &systemv1.SetLimitsRequest{InstanceId: x.ID, Block: proto.Bool(true)})
 		if a := ended(x.T, s); a.Code != codes.ResourceExhausted || a.ID != "LIMITS-molsj" {

@@ -11,6 +11,7 @@ import (
 	"castellan/internal/ident"
 	"castellan/internal/instance"
 	"castellan/internal/journal"
+	"castellan/internal/member"
 	"castellan/internal/org"
 	"castellan/internal/policy"
 	"castellan/internal/store"
@@ -27,6 +28,7 @@ type Service struct {
 	Instances *instance.Service
 	Policies  *policy.Service
 	Journal   *journal.Reader
+	Members   *member.Service
 	// Version is the version of the running build, as GetMyInstance shows it.
 	Version string
 }
@@ -41,6 +43,9 @@ func (s *Service) Admin() *bind.Table {
 		bind.Unary("SetDefaultOrg", s.setDefaultOrg),
 		bind.Unary("ListIAMMemberRoles", s.listIAMMemberRoles),
 		bind.Unary("ListIAMMembers", s.listIAMMembers),
+		bind.Unary("AddIAMMember", s.addIAMMember),
+		bind.Unary("UpdateIAMMember", s.updateIAMMember),
+		bind.Unary("RemoveIAMMember", s.removeIAMMember),
 		bind.Unary("GetPasswordComplexityPolicy", s.getPasswordComplexityPolicy),
 		bind.Unary("UpdatePasswordComplexityPolicy", s.updatePasswordComplexityPolicy),
 		bind.Unary("GetDomainPolicy", s.getDomainPolicy),
