@@ -103,6 +103,9 @@ type New struct {
 	Project ident.ProjectID
 	Org     ident.OrgID
 	Roles   []string
+	// Whom reports whether users of an organization can be given anything by the caller; nil: all can. One
+	// who cannot is answered like one who does not exist.
+	Whom func(org ident.OrgID) bool
 }
 
 // Decide returns the events that begin the authorization. It returns COMMAND-mm9F4 for a role that cannot be

@@ -28,7 +28,7 @@ func (s *Service) Add(ctx context.Context, instance ident.InstanceID, actor iden
 		return State{}, err
 	}
 	err = s.Log.Write(ctx, instance, actor, func(ctx context.Context, w *eventlog.Writer) error {
-		if err := holdUser(ctx, w, s.DB.Dialect(), instance, wish.User); err != nil {
+		if err := holdUser(ctx, w, s.DB.Dialect(), instance, wish.User, wish.Whom); err != nil {
 			return err
 		}
 		given, err := terms(ctx, w, s.DB.Dialect(), instance, wish.Project, wish.Org, wish.Roles)

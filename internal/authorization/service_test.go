@@ -115,7 +115,9 @@ func TestAdd(t *testing.T) {
 		f.is(own)
 		granted := f.add("u", "r", "b")
 		f.is(granted)
-		f.is(f.add("v", "o"))
+		made, err := f.auths.Add(f.Context(), "1", "ada", New{User: "v", Project: "p", Org: "o", Whom: func(org ident.OrgID) bool { return org == "o" }})
+		f.must(err)
+		f.is(made)
 		if own.Grant != "" || own.Org() != "o" || granted.Grant != "g" || granted.Org() != "r" {
 			f.Errorf("given in %s by %q, and in %s by %q", own.Org(), own.Grant, granted.Org(), granted.Grant)
 		}
@@ -125,6 +127,7 @@ func TestAdd(t *testing.T) {
 		}{
 			{New{User: "u", Project: "p", Org: "o", Roles: []string{"b"}}, errTaken},
 			{New{User: "404", Project: "p", Org: "o"}, errNoUser},
+			{New{User: "v", Project: "p", Org: "o", Whom: func(org ident.OrgID) bool { return org != "o" }}, errNoUser},
 			{New{User: "v", Project: "404", Org: "o"}, errNoProject},
 			{New{User: "v", Project: "p", Org: "404"}, errNoGrant},
 			{New{User: "v", Project: "p", Org: "o", Roles: []string{"x"}}, errNoRole},

@@ -14,11 +14,12 @@ import (
 
 func scanText(row store.Scanner) (text string, err error) { return text, row.Scan(&text) }
 
-// holdUser returns COMMAND-4f8sg when there is no such user.
-func holdUser(ctx context.Context, tx store.Tx, d *store.Dialect, instance ident.InstanceID, id ident.UserID) error {
-	_, err := store.One(ctx, tx, scanText, `SELECT user_id FROM users WHERE instance_id = $1 AND user_id = $2`+d.ForKeyShare,
+// holdUser returns COMMAND-4f8sg when there is no such user, or it is of an organization whose users are not
+// for the caller to give anything.
+func holdUser(ctx context.Context, tx store.Tx, d *store.Dialect, instance ident.InstanceID, id ident.UserID, whom func(ident.OrgID) bool) error {
+	org, err := store.One(ctx, tx, scanText, `SELECT org_id FROM users WHERE instance_id = $1 AND user_id = $2`+d.ForKeyShare,
 		string(instance), string(id))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && whom != nil && !whom(ident.OrgID(org)) {
 		return errNoUser
 	}
 	if err != nil {

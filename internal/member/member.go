@@ -177,6 +177,9 @@ func (a Add) Decide() []eventlog.Payload {
 type New struct {
 	User  ident.UserID
 	Roles []string
+	// Whom reports whether users of an organization can be made members by the caller; nil: all can. One
+	// who cannot is answered like one who does not exist.
+	Whom func(org ident.OrgID) bool
 }
 
 // Decide returns the events that begin the membership. Its faults are those of [Scope.CheckRoles].

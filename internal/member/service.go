@@ -67,7 +67,7 @@ func (s *Service) Add(ctx context.Context, instance ident.InstanceID, actor iden
 		if err != nil {
 			return err
 		}
-		if err := holdUser(ctx, w, s.DB.Dialect(), instance, wish.User, thing.Scope); err != nil {
+		if err := holdUser(ctx, w, s.DB.Dialect(), instance, wish, thing.Scope); err != nil {
 			return err
 		}
 		after, err = eventlog.Begin(ctx, w, Noun, eventlog.Origin{ID: ids[0], Owner: thing.Owner}, events...)
@@ -166,12 +166,12 @@ func find(ctx context.Context, tx store.Tx, d *store.Dialect, instance ident.Ins
 	return thing, nil
 }
 
-// holdUser returns the fault of a scope when there is no such user; nobody removes it until the
-// transaction ends.
-func holdUser(ctx context.Context, tx store.Tx, d *store.Dialect, instance ident.InstanceID, id ident.UserID, scope Scope) error {
-	_, err := store.One(ctx, tx, func(row store.Scanner) (id string, err error) { return id, row.Scan(&id) },
-		`SELECT user_id FROM users WHERE instance_id = $1 AND user_id = $2`+d.ForKeyShare, string(instance), string(id))
-	if errors.Is(err, store.ErrNotFound) {
+// holdUser returns the fault of a scope when there is no such user, or it is of an organization whose users
+// are not for the caller to make members; nobody removes it until the transaction ends.
+func holdUser(ctx context.Context, tx store.Tx, d *store.Dialect, instance ident.InstanceID, wish New, scope Scope) error {
+	org, err := store.One(ctx, tx, func(row store.Scanner) (org ident.OrgID, err error) { return org, row.Scan(&org) },
+		`SELECT org_id FROM users WHERE instance_id = $1 AND user_id = $2`+d.ForKeyShare, string(instance), string(wish.User))
+	if errors.Is(err, store.ErrNotFound) || err == nil && wish.Whom != nil && !wish.Whom(org) {
 		return refusals[scope].user.WithViolation("user_id", "must be the id of a user")
 	}
 	if err != nil {

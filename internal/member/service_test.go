@@ -133,6 +133,13 @@ func TestCommands(t *testing.T) {
 				f.refuses(err, fault.AlreadyExists, r.taken)
 				_, err = add("404")
 				f.refuses(err, fault.FailedPrecondition, r.noUser)
+				of := func(orgs ...ident.OrgID) func(ident.OrgID) bool {
+					return func(org ident.OrgID) bool { return slices.Contains(orgs, org) }
+				}
+				_, err = f.members.Add(ctx, "1", "ada", r.name, New{User: "v", Roles: []string{r.role}, Whom: of("r")})
+				f.refuses(err, fault.FailedPrecondition, r.noUser)
+				_, err = f.members.Add(ctx, "2", "ada", r.name, New{User: "v", Roles: []string{r.role}, Whom: of("o")})
+				f.must(err)
 				changed, err := f.members.Change(ctx, "1", "bob", r.name, "u", Change{Roles: []string{r.role, r.role + "_VIEWER"}})
 				f.must(err)
 				f.is(changed)
