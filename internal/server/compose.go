@@ -170,6 +170,9 @@ func (s *Server) serve(calls *transport.Registrar, keyring *vault.Keyring, deliv
 	s.serveAdmin(calls, own.Tail, keyring, clock, version)
 
 	s.userService(clock).Table().Register(calls)
+	s.appService(clock).Table().Register(calls)
+	s.authorizationService().Table().Register(calls)
+	s.permissionService().Table().Register(calls)
 	(&auth.Service{DB: s.db}).Table().Register(calls)
 
 	s.health = health.New(calls.Services()...)
