@@ -27,8 +27,9 @@ const (
 type Assertion struct {
 	// KeyID is the kid of the header; empty when there is none.
 	KeyID string
-	// Subject is who the token is by and about: iss and sub, which are equal. It may be empty.
-	Subject string
+	// Issuer is who the token is by, and Subject whom it is about: iss and sub, which are equal for
+	// [Parse]. They may be empty.
+	Issuer, Subject string
 	// ID is the jti; empty when there is none.
 	ID string
 	// Expires and Issued are exp and iat; NotBefore is nbf, zero when there is none.
@@ -37,7 +38,17 @@ type Assertion struct {
 
 // Parse reads a token whose aud is, or contains, one of audiences, and checks everything about it that
 // depends on neither a key nor the time. Its errors say which check failed, and do not quote the token.
-func Parse(text string, audiences ...string) (a Assertion, err error) {
+func Parse(text string, audiences ...string) (Assertion, error) {
+	a, err := ParseAbout(text, audiences...)
+	if err == nil && a.Issuer != a.Subject {
+		return Assertion{}, fmt.Errorf("iss %.200q is not sub %.200q", a.Issuer, a.Subject)
+	}
+	return a, err
+}
+
+// ParseAbout is Parse of a token that may be about somebody else than who has signed it (RFC 8693 section
+// 2.1, a subject token of type jwt).
+func ParseAbout(text string, audiences ...string) (a Assertion, err error) {
 	if len(text) > MaxSize {
 		return a, fmt.Errorf("the token has %d bytes, more than %d", len(text), MaxSize)
 	}
@@ -124,10 +135,8 @@ func (a *Assertion) parseClaims(text []byte, audiences []string) error {
 		return errors.New("exp is missing")
 	case claims.IssuedAt == nil:
 		return errors.New("iat is missing")
-	case claims.Issuer != claims.Subject:
-		return fmt.Errorf("iss %.200q is not sub %.200q", claims.Issuer, claims.Subject)
 	}
-	a.Subject, a.ID = claims.Issuer, claims.ID
+	a.Issuer, a.Subject, a.ID = claims.Issuer, claims.Subject, claims.ID
 	a.Expires, a.Issued, a.NotBefore = claims.Expiry.Time(), claims.IssuedAt.Time(), claims.NotBefore.Time()
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/store"
 )
@@ -141,4 +142,47 @@ func scanGranted(row store.Scanner) (g granted, err error) {
 	}
 	g.roles = slices.DeleteFunc(g.roles, func(key string) bool { return !slices.Contains(within, key) })
 	return g, nil
+}
+
+// Refusals of users whom a project does not take.
+var (
+	errNoAuthorization = fault.New(fault.PermissionDenied, "OIDC-foSyH49RvL", "Errors.User.GrantRequired")
+	errNoProject       = fault.New(fault.PermissionDenied, "OIDC-foSyH49RvL", "Errors.User.ProjectRequired")
+)
+
+// admitsSQL reads what the project of a client asks of users, and whether it is one of the organization of a
+// user, or granted to that.
+const admitsSQL = `SELECT p.project_id, p.authorization_required, p.project_access_required,
+ u.org_id = p.org_id OR g.grant_id IS NOT NULL
+ FROM apps a
+ JOIN projects p ON p.instance_id = a.instance_id AND p.project_id = a.project_id
+ JOIN users u ON u.instance_id = a.instance_id AND u.user_id = $2
+ LEFT JOIN project_grants g ON g.instance_id = p.instance_id AND g.project_id = p.project_id
+  AND g.granted_org_id = u.org_id AND g.state = 'active'
+ WHERE a.instance_id = $1 AND a.client_id = $3`
+
+// Admits returns nil when the project of a client takes a user. A project may ask that users are authorized
+// for something on it, and that it is one of their organization, or granted to that; otherwise the answer is
+// a fault of kind PermissionDenied (OIDC-foSyH49RvL). It returns the errors of store.DB.
+func (c *Claims) Admits(ctx context.Context, at ident.InstanceID, id ident.UserID, client string) error {
+	var authorized, accessible, has bool
+	project, err := store.One(ctx, c.db, func(row store.Scanner) (p string, err error) {
+		return p, row.Scan(&p, &authorized, &accessible, &has)
+	}, admitsSQL, at, id, client)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read what the project of client %s asks of user %s: %w", client, id, err)
+	case accessible && !has:
+		return errNoProject
+	case !authorized:
+		return nil
+	}
+	all, err := store.All(ctx, c.db, scanGranted, c.rolesSQL, at, id, []string{project})
+	if err != nil {
+		return fmt.Errorf("read the roles of user %s of instance %s: %w", id, at, err)
+	}
+	if len(all) == 0 {
+		return errNoAuthorization
+	}
+	return nil
 }

@@ -24,6 +24,7 @@ import (
 	"castellan/internal/store"
 	"castellan/internal/throttle"
 	"castellan/internal/token"
+	"castellan/internal/user"
 )
 
 // Directory knows instances by their hosts.
@@ -51,6 +52,8 @@ type Provider struct {
 	Proofs *dpop.Checker
 	// Sessions are what refresh tokens belong to, and where tokens are revoked.
 	Sessions *session.Service
+	// Users records that somebody acts for a user.
+	Users *user.Service
 	// Spent remembers assertions, which count once.
 	Spent *spent.Book
 	// Throttle bounds how often clients may ask, and strangers fail.

@@ -33,6 +33,8 @@ func (p *Provider) grants() map[string]grant {
 	return map[string]grant{
 		grantJWTBearer:         {serve: p.jwtProfile},
 		grantClientCredentials: {client: p.machine, serve: p.clientCredentials},
+		grantTokenExchange:     {client: p.exchanger, serve: p.exchange},
+		grantRefreshToken:      {client: p.refresher, serve: p.refresh},
 	}
 }
 
@@ -178,12 +180,6 @@ func (r *tokenRequest) facts(user ident.UserID, org ident.OrgID, clientID string
 		User: user, Org: org, Client: clientID, Scopes: r.scopes, AuthTime: r.now,
 		Thumbprint: r.proof.Thumbprint, Grounds: []session.Ground{ground},
 	}
-}
-
-// audience returns the projects that the scopes of a request name (contract section 5.2).
-func (p *Provider) audience(r *tokenRequest) ([]string, error) {
-	wish := r.scopes.Wish()
-	return p.Claims.Audience(r.Context(), r.Instance.ID, wish.Projects, wish.OwnProject)
 }
 
 // issued is how tokens are to be made.

@@ -188,7 +188,7 @@ func TestJWTs(t *testing.T) {
 			w.Errorf("access token %v (-want +got)\n%s", jti, diff)
 		}
 		id := w.jwt(a.body["id_token"], "JWT")
-		for _, name := range []string{"at_hash", "sid"} {
+		for _, name := range []string{"at_hash", "sid", "jti"} {
 			if id[name] == "" || id[name] == nil {
 				w.Errorf("no %s", name)
 			}
@@ -197,6 +197,7 @@ func TestJWTs(t *testing.T) {
 		want = map[string]any{
 			"iss": issuerA, "sub": "jay", "aud": []any{"10", "Jay@two"}, "azp": "Jay@two", "client_id": "Jay@two",
 			"iat": iat, "exp": iat + 43200, "auth_time": iat,
+			"urn:castellan:grounds": []any{map[string]any{"kind": "machine_key", "user": "jay", "id": "k-jay"}},
 		}
 		maps.Copy(want, owner)
 		if diff := cmp.Diff(want, id); diff != "" {

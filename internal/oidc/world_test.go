@@ -113,6 +113,7 @@ func newWorld(t testing.TB, db store.DB) *world {
 		DB:        db,
 		Clock:     w.clock,
 		Sessions:  w.sessions,
+		Users:     &user.Service{DB: db, Log: w.log},
 		Spent:     &spent.Book{DB: db, Clock: w.clock},
 		Throttle:  throttle.New(throttle.Config{Clock: w.clock}),
 		Directory: access.NewDirectory(access.Config{DB: db, Clock: w.clock, ExternalDomain: "id.example"}),

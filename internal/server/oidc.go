@@ -10,6 +10,7 @@ import (
 	"castellan/internal/instance"
 	"castellan/internal/oidc"
 	"castellan/internal/throttle"
+	"castellan/internal/user"
 	"castellan/internal/vault"
 	"castellan/internal/webkey"
 )
@@ -41,6 +42,7 @@ func (s *Server) provider(clock ident.Clock) *oidc.Provider {
 		Claims:    claims.New(s.db),
 		Proofs:    &dpop.Checker{Clock: clock, Seen: s.spent},
 		Sessions:  s.sessions,
+		Users:     &user.Service{DB: s.db, Log: s.events},
 		Spent:     s.spent,
 		Throttle:  throttle.New(throttle.Config{Clock: clock}),
 		Origins:   s.origins,

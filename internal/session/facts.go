@@ -81,8 +81,16 @@ type Ground struct {
 // exchanges themselves comes to an end somewhere.
 const MaxGrounds = 8
 
-// maxActors is how long a chain of actors may be.
-const maxActors = 4
+// MaxActors is how long a chain of actors may be.
+const MaxActors = 4
+
+// Depth is how many actors a chain has.
+func (a *Actor) Depth() (n int) {
+	for ; a != nil; a = a.Actor {
+		n++
+	}
+	return n
+}
 
 // check returns an error for facts no session can have. It would be a mistake of the program.
 func (f *Facts) check() error {
@@ -92,12 +100,8 @@ func (f *Facts) check() error {
 	if len(f.Grounds) > MaxGrounds {
 		return fmt.Errorf("session: %d grounds, more than %d", len(f.Grounds), MaxGrounds)
 	}
-	n := 0
-	for a := f.Actor; a != nil; a = a.Actor {
-		n++
-	}
-	if n > maxActors {
-		return fmt.Errorf("session: %d actors, more than %d", n, maxActors)
+	if n := f.Actor.Depth(); n > MaxActors {
+		return fmt.Errorf("session: %d actors, more than %d", n, MaxActors)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func TestStart(t *testing.T) {
 		"no ground": func(f *Facts) { f.Grounds = nil },
 		"grounds":   func(f *Facts) { f.Grounds = make([]Ground, MaxGrounds+1) },
 		"actors": func(f *Facts) {
-			for range maxActors {
+			for range MaxActors {
 				f.Actor = &Actor{Actor: f.Actor}
 			}
 		},

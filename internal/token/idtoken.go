@@ -5,12 +5,15 @@ import (
 	"crypto"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"castellan/internal/ident"
+	"castellan/internal/session"
+	"castellan/internal/signing"
 )
 
 // typeID is the typ of an ID token.
@@ -18,7 +21,8 @@ const typeID = "JWT"
 
 // IDToken makes the ID token that goes with an access token (OpenID Connect Core section 2, contract
 // section 5.6), for a lifetime from now on. more are further claims, which cannot replace those that every
-// ID token has. It returns the errors of signing.Keys.
+// ID token has. Its jti is that of the access token, which ends it when it is revoked. An access token
+// without Text is not given out: then the ID token is for itself. It returns the errors of signing.Keys.
 func (s *Service) IDToken(ctx context.Context, at ident.InstanceID, issuer string, a Issued, lifetime time.Duration,
 	more map[string]any,
 ) (string, error) {
@@ -27,13 +31,16 @@ func (s *Service) IDToken(ctx context.Context, at ident.InstanceID, issuer strin
 		return "", fmt.Errorf("make an ID token: %w", err)
 	}
 	t, now := &a.Token, s.config.Clock.Now()
-	claims := make(map[string]any, len(more)+12)
+	claims := make(map[string]any, len(more)+16)
 	maps.Copy(claims, more)
 	maps.Copy(claims, map[string]any{
 		"iss": issuer, "sub": t.User, "aud": audienceOfID(t), "azp": t.Client, "client_id": t.Client,
 		"iat": now.Unix(), "exp": now.Add(lifetime).Unix(), "auth_time": t.AuthTime.Unix(),
-		"at_hash": halfHash(signer.Hash(), a.Text), "sid": t.Session,
+		"sid": t.Session, "jti": t.ID, groundsClaim: t.Grounds,
 	})
+	if a.Text != "" {
+		claims["at_hash"] = halfHash(signer.Hash(), a.Text)
+	}
 	if t.Nonce != "" {
 		claims["nonce"] = t.Nonce
 	}
@@ -52,6 +59,61 @@ func (s *Service) IDToken(ctx context.Context, at ident.InstanceID, issuer strin
 		return "", fmt.Errorf("make an ID token: %w", err)
 	}
 	return text, nil
+}
+
+// idClaims are what [Service.VerifyID] reads of an ID token.
+type idClaims struct {
+	Issuer   string           `json:"iss"`
+	Subject  ident.UserID     `json:"sub"`
+	Audience []string         `json:"aud"`
+	Client   string           `json:"client_id"`
+	ID       ident.TokenID    `json:"jti"`
+	Expires  int64            `json:"exp"`
+	Issued   int64            `json:"iat"`
+	AuthTime int64            `json:"auth_time"`
+	Methods  []string         `json:"amr"`
+	Actor    *ActorClaim      `json:"act"`
+	Grounds  []session.Ground `json:"urn:castellan:grounds"`
+}
+
+// VerifyID returns what an ID token of the instance says, as of the access token it went with: what it stands
+// on is as it was, and it has neither been revoked nor expired. It has no scopes. It returns [ErrToken] for
+// everything else, and the errors of store.DB.
+func (s *Service) VerifyID(ctx context.Context, at ident.InstanceID, issuer, text string) (Token, error) {
+	refuse := func(why error) (Token, error) { return Token{}, fmt.Errorf("%w: %w", ErrToken, why) }
+	if len(text) > maxJWT {
+		return refuse(errContent)
+	}
+	data, typ, err := s.config.Keys.Verify(ctx, at, text)
+	switch {
+	case errors.Is(err, signing.ErrToken):
+		return refuse(err)
+	case err != nil:
+		return Token{}, err
+	case typ != typeID:
+		return refuse(fmt.Errorf("its typ is %.40q", typ))
+	}
+	var c idClaims
+	if err := json.Unmarshal(data, &c); err != nil {
+		return refuse(errContent) // signed here, and no ID token
+	}
+	t := Token{ID: c.ID, Issued: time.Unix(c.Issued, 0).UTC(), Expires: time.Unix(c.Expires, 0).UTC(), Facts: session.Facts{
+		User: c.Subject, Client: c.Client, Audience: c.Audience, Methods: c.Methods,
+		AuthTime: time.Unix(c.AuthTime, 0).UTC(), Actor: c.Actor.actor(), Grounds: c.Grounds,
+	}}
+	if t.Session, t.Number, err = parseID(c.ID); err != nil {
+		return refuse(err)
+	}
+	if c.Issuer != issuer {
+		return refuse(fmt.Errorf("its issuer is %.200q, not %s", c.Issuer, issuer))
+	}
+	if !s.config.Clock.Now().Before(t.Expires) {
+		return refuse(errors.New("it has expired"))
+	}
+	if t.Org, err = s.live(ctx, s.config.DB, at, t.Facts, t.Session, t.Number); err != nil {
+		return Token{}, err
+	}
+	return t, nil
 }
 
 // audienceOfID is the audience of the access token, and the client, for which every ID token is meant.

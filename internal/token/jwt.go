@@ -39,6 +39,9 @@ type accessClaims struct {
 	Grounds      []session.Ground `json:"urn:castellan:grounds"`
 }
 
+// groundsClaim is the claim in which a JWT says what it stands on.
+const groundsClaim = "urn:castellan:grounds"
+
 // accessNames are the names of all of them: also of one that a token does not have nobody else decides.
 var accessNames = func() (names []string) {
 	t := reflect.TypeFor[accessClaims]()

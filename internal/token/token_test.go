@@ -428,7 +428,8 @@ func TestJWTClaims(t *testing.T) {
 			checkClaims(f, id, "JWT", map[string]any{
 				"iss": issuer, "sub": "20", "aud": []any{"50", "robot"}, "azp": "robot", "client_id": "robot", "iat": iat, "exp": iat + 3600,
 				"auth_time": iat, "at_hash": sha256Half(a.Text), "sid": string(a.Token.Session), "nonce": "n-0", "amr": []any{"pwd"},
-				"act": map[string]any{"sub": "21"}, "name": "Robot",
+				"act": map[string]any{"sub": "21"}, "name": "Robot", "jti": string(a.Token.ID),
+				"urn:castellan:grounds": []any{map[string]any{"kind": "machine_key", "user": "20", "id": "30"}},
 			})
 		}
 		full.Audience = []string{"robot", "50"}
@@ -465,5 +466,59 @@ func TestGiven(t *testing.T) {
 		issued = f.issue(Wish{Facts: facts()})
 		f.sql(`DELETE FROM users`)
 		given("of nobody", issued.Text, ErrToken)
+	})
+}
+
+// TestVerifyID takes ID tokens for what they are: of use as long as the access token they went with would be.
+func TestVerifyID(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		full := facts()
+		full.Actor, full.Methods = &session.Actor{User: "21"}, []string{"pwd"}
+		issued := f.issue(Wish{Facts: full})
+		id := func(a Issued) string {
+			f.Helper()
+			text, err := f.tokens.IDToken(f.Context(), "1", issuer, a, time.Hour, nil)
+			f.must(err)
+			return text
+		}
+		verify := func(what, text string, want error) Token {
+			f.Helper()
+			got, err := f.tokens.VerifyID(f.Context(), "1", issuer, text)
+			if !errors.Is(err, want) || want != nil && got.User != "" {
+				f.Errorf("%s: %+v, %v", what, got, err)
+			}
+			return got
+		}
+		text := id(issued)
+		want := issued.Token
+		want.Scopes, want.Audience, want.Expires = nil, []string{"50", "robot"}, issued.Token.Issued.Add(time.Hour)
+		if diff := cmp.Diff(want, verify("good", text, nil)); diff != "" {
+			f.Errorf("(-want +got)\n%s", diff)
+		}
+		alone := id(Issued{Token: issued.Token})
+		verify("alone", alone, nil)
+		if claimsOf(f, alone)["at_hash"] != nil {
+			f.Error("there is an at_hash of nothing")
+		}
+		verify("an access token", issued.Text, ErrToken)
+		verify("an access token that is a JWT", f.issue(Wish{Facts: full, JWT: true}).Text, ErrToken)
+		verify("changed", text[:len(text)-2]+"AA", ErrToken)
+		verify("long", text+strings.Repeat("A", maxJWT), ErrToken)
+		f.refused("as an access token", text)
+		if _, err := f.tokens.VerifyID(f.Context(), "2", issuer, text); !errors.Is(err, ErrToken) {
+			f.Errorf("at another instance: %v", err)
+		}
+		if _, err := f.tokens.VerifyID(f.Context(), "1", "https://other.example", text); !errors.Is(err, ErrToken) {
+			f.Errorf("of another issuer: %v", err)
+		}
+		f.must(f.sessions.RevokeAccess(f.Context(), "1", issued.Token.Access()))
+		verify("revoked", text, ErrToken)
+		text = id(f.issue(Wish{Facts: full}))
+		f.sql(`UPDATE users SET state = 'locked' WHERE user_id = '20'`)
+		verify("of a user who is locked", text, ErrToken)
+		f.sql(`UPDATE users SET state = 'active' WHERE user_id = '20'`)
+		verify("again", text, nil)
+		f.clock.Advance(time.Hour)
+		verify("expired", text, ErrToken)
 	})
 }

@@ -1,0 +1,80 @@
+package oidc
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"castellan/internal/access"
+	"castellan/internal/fault"
+	"castellan/internal/ident"
+	"castellan/internal/session"
+	"castellan/internal/store"
+	"castellan/internal/user"
+)
+
+// The permissions to act for others: for users, and for those who are members of something themselves.
+const (
+	permissionImpersonate      = "impersonation"
+	permissionImpersonateAdmin = "admin.impersonation"
+)
+
+// errMayNotAct is the answer to an actor who may not act for the subject.
+var errMayNotAct = fault.New(fault.PermissionDenied, "AUTH-5mWD2", "No matching permissions found")
+
+// impersonate returns nil when the actor of an exchange may act for its subject, and has it recorded. Who acts
+// for itself needs nothing. Otherwise the actor needs a role that grants it on the organization of the
+// subject, or on the instance (record 0017).
+func (p *Provider) impersonate(r *tokenRequest, x exchanged, facts session.Facts) error {
+	if x.actor.user == x.subject.user {
+		return nil
+	}
+	memberships, err := p.memberships(r.Context(), r.Instance.ID, x.actor.user, x.subject.user)
+	if err != nil {
+		return err
+	}
+	needed := permissionImpersonate
+	if len(memberships[x.subject.user]) > 0 {
+		needed = permissionImpersonateAdmin
+	}
+	actor := access.User{ID: x.actor.user, Instance: r.Instance, Memberships: memberships[x.actor.user]}
+	if !actor.Reach(needed).Org(x.subject.org) {
+		return deniedExchange(errMayNotAct.WithCause(fmt.Errorf("user %s has no %s on organization %s of user %s",
+			x.actor.user, needed, x.subject.org, x.subject.user)))
+	}
+	_, err = p.Users.Impersonate(r.Context(), r.Instance.ID, x.subject.user, user.Impersonate{
+		Client: r.client.id, Actor: *recorded(facts.Actor),
+	})
+	return err
+}
+
+// recorded is a chain of actors as an event has it.
+func recorded(a *session.Actor) *user.Actor {
+	if a == nil {
+		return nil
+	}
+	return &user.Actor{User: a.User, Issuer: a.Issuer, Actor: recorded(a.Actor)}
+}
+
+// memberships returns the memberships of two users, in one read.
+func (p *Provider) memberships(ctx context.Context, at ident.InstanceID, one, other ident.UserID) (map[ident.UserID][]access.Membership, error) {
+	type row struct {
+		user ident.UserID
+		access.Membership
+	}
+	rows, err := store.All(ctx, p.DB, func(from store.Scanner) (m row, err error) {
+		var roles string
+		err = from.Scan(&m.user, &m.Scope, &m.ID, &roles)
+		m.Roles = strings.Fields(roles)
+		return m, err
+	}, `SELECT user_id, scope, scope_id, roles FROM members WHERE instance_id = $1 AND user_id IN ($2, $3)`,
+		string(at), string(one), string(other))
+	if err != nil {
+		return nil, fmt.Errorf("read the memberships of users of instance %s: %w", at, err)
+	}
+	of := make(map[ident.UserID][]access.Membership)
+	for _, m := range rows {
+		of[m.user] = append(of[m.user], m.Membership)
+	}
+	return of, nil
+}
