@@ -13,9 +13,11 @@ import (
 
 	"castellan/internal/access"
 	"castellan/internal/claims"
+	"castellan/internal/defaults"
 	"castellan/internal/dpop"
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
+	"castellan/internal/fresh"
 	"castellan/internal/ident"
 	"castellan/internal/origin"
 	"castellan/internal/session"
@@ -42,8 +44,10 @@ type Provider struct {
 	// Origins tells under which scheme and host a request came in.
 	Origins *origin.Resolver
 	// DB is asked who clients are.
-	DB    store.DB
-	Clock ident.Clock
+	DB store.DB
+	// Epochs validate what is kept in memory of the settings of instances.
+	Epochs *fresh.Epochs
+	Clock  ident.Clock
 	// Tokens are the access tokens of all instances.
 	Tokens *token.Service
 	// Claims is what is told about users.
@@ -61,7 +65,9 @@ type Provider struct {
 	// Logger takes a line for each request at level debug, and for each failure of ours.
 	Logger *slog.Logger
 
-	parsed parsedKeys // made by Handler
+	// Made by Handler.
+	parsed    parsedKeys
+	lifetimes *fresh.Cache[ident.InstanceID, defaults.OIDC]
 }
 
 // endpoints is the table of what is served. No two have the same path.
@@ -108,6 +114,7 @@ type Request struct {
 // Handler returns the handler for all endpoints. serves reports whether a path is one of them.
 func (p *Provider) Handler() (handler http.Handler, serves func(path string) bool) {
 	p.parsed = newParsedKeys()
+	p.lifetimes = fresh.NewCache[ident.InstanceID, defaults.OIDC](p.Epochs, maxLifetimes)
 	all := make(map[string]http.Handler)
 	for _, e := range p.endpoints() {
 		if all[e.path] != nil {

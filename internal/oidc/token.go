@@ -15,6 +15,7 @@ import (
 	"castellan/internal/ident"
 	"castellan/internal/policy"
 	"castellan/internal/session"
+	"castellan/internal/store"
 	"castellan/internal/token"
 )
 
@@ -98,7 +99,7 @@ func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Req
 		if err != nil {
 			return err
 		}
-		if request.lifetimes, err = (policy.Resolver{}).OIDC(r.Context(), p.DB, r.Instance.ID); err != nil {
+		if request.lifetimes, err = p.lifetimesOf(r.Context(), r.Instance.ID); err != nil {
 			return err
 		}
 		answer, err := g.serve(request)
@@ -120,6 +121,16 @@ func sortedNames(grants map[string]grant) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// maxLifetimes is of how many instances it is kept how long their tokens live.
+const maxLifetimes = 10_000
+
+// lifetimesOf returns how long tokens of an instance live.
+func (p *Provider) lifetimesOf(ctx context.Context, at ident.InstanceID) (defaults.OIDC, error) {
+	return p.lifetimes.Get(ctx, at, at, func(ctx context.Context, q store.Querier) (defaults.OIDC, error) {
+		return policy.Resolver{}.OIDC(ctx, q, at)
+	})
 }
 
 // whoAsks authenticates the client of a request, where the grant wants one.

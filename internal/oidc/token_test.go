@@ -432,8 +432,12 @@ func TestTheRequest(t *testing.T) {
 func TestLifetimesAreThoseOfTheInstance(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		w.withKeys()
-		w.sql(`INSERT INTO policies (instance_id, kind, org_id, policy_id, settings, sequence, created_at, changed_at)
- VALUES ('A', $1, '', '1', $2, 1, 0, 0)`, policy.OIDC, fmt.Sprintf(`{"accessTokenLifetime":%d}`, time.Hour))
+		if got := w.token(w.profile(botAssertion("k-ed", nil), "openid")); got.Expires.Sub(start) != 12*time.Hour {
+			w.Errorf("by default ends at %s", got.Expires)
+		}
+		policies := &policy.Service{DB: w.db, Log: w.log, IDs: w.web.IDs, Hold: w.web.Hold}
+		_, err := policies.Change(w.Context(), "A", "op", policy.OIDCSettings{AccessTokenLifetime: new(time.Hour)})
+		w.must(err)
 		a := w.profile(botAssertion("k-ed", nil), "openid")
 		if got := w.token(a); got.Expires.Sub(start) != time.Hour || a.body["expires_in"] != 3600.0 {
 			w.Errorf("%v: ends at %s", a.body["expires_in"], got.Expires)

@@ -38,7 +38,9 @@ import (
 	"castellan/internal/org"
 	"castellan/internal/origin"
 	"castellan/internal/pat"
+	"castellan/internal/policy"
 	"castellan/internal/project"
+	"castellan/internal/quota"
 	"castellan/internal/session"
 	"castellan/internal/signing"
 	"castellan/internal/spent"
@@ -95,7 +97,7 @@ func newWorld(t testing.TB, db store.DB) *world {
 	w := &world{TB: t, db: db, clock: ident.NewManualClock(start), pats: make(map[ident.InstanceID]vault.Token)}
 	keyring := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
 	w.log = eventlog.New(db, keyring, w.clock, instance.Noun, limit.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun,
-		project.Noun, app.Noun, app.KeyNoun, member.Noun, webkey.Noun, session.Noun)
+		project.Noun, app.Noun, app.KeyNoun, member.Noun, webkey.Noun, session.Noun, policy.Noun, quota.Noun)
 	ids := ident.NewSource(idgrant.New(db), w.clock)
 	w.key = rsaKeys()[0]
 	taken := 0
@@ -107,16 +109,18 @@ func newWorld(t testing.TB, db store.DB) *world {
 		},
 	}
 	w.web = web
-	keys := signing.New(signing.Config{Epochs: fresh.NewEpochs(db, w.log), Sealers: keyring, Web: web})
+	epochs := fresh.NewEpochs(db, w.log)
+	keys := signing.New(signing.Config{Epochs: epochs, Sealers: keyring, Web: web})
 	w.sessions = &session.Service{DB: db, Log: w.log, Clock: w.clock, IDs: ids, Bearers: keyring.Bearers()}
 	w.provider = &Provider{
 		DB:        db,
+		Epochs:    epochs,
 		Clock:     w.clock,
 		Sessions:  w.sessions,
 		Users:     &user.Service{DB: db, Log: w.log},
 		Spent:     &spent.Book{DB: db, Clock: w.clock},
 		Throttle:  throttle.New(throttle.Config{Clock: w.clock}),
-		Directory: access.NewDirectory(access.Config{DB: db, Clock: w.clock, ExternalDomain: "id.example"}),
+		Directory: access.NewDirectory(access.Config{DB: db, Clock: w.clock, Epochs: epochs, ExternalDomain: "id.example"}),
 		Keys:      keys,
 		Origins:   new(origin.Resolver),
 		Tokens:    token.New(token.Config{DB: db, Clock: w.clock, IDs: ids, Bearers: keyring.Bearers(), Keys: keys}),

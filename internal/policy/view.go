@@ -19,6 +19,7 @@ var tables = []eventlog.Table[State]{{
 	Key:       []string{"instance_id", "kind", "org_id"},
 	Aggregate: "policy_id",
 	Rest:      []string{"policy_id", "settings", "sequence", "created_at", "changed_at"},
+	Kept:      eventlog.Kept{Epoch: eventlog.Settings},
 	Rows: func(s State) [][]any {
 		if s.Removed {
 			return nil

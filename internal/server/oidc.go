@@ -37,6 +37,7 @@ func (s *Server) provider(clock ident.Clock) *oidc.Provider {
 		Directory: s.hosts,
 		Keys:      s.signing,
 		DB:        s.db,
+		Epochs:    s.epochs,
 		Clock:     clock,
 		Tokens:    s.tokens,
 		Claims:    claims.New(s.db),
