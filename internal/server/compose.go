@@ -16,6 +16,7 @@ import (
 	"castellan/internal/api/instances"
 	"castellan/internal/api/system"
 	"castellan/internal/api/transport"
+	"castellan/internal/api/webkeys"
 	"castellan/internal/app"
 	"castellan/internal/authorization"
 	"castellan/internal/delivery"
@@ -164,6 +165,7 @@ func (s *Server) serve(calls *transport.Registrar, keyring *vault.Keyring, deliv
 	v2 := &instances.Service{DB: s.db, Lister: lister, Instances: instanceService, Version: version}
 	instancev2.RegisterInstanceServiceServer(calls, v2)
 	instancev2beta.RegisterInstanceServiceServer(calls, &instances.Beta{Service: v2})
+	(&webkeys.Service{Keys: s.webkeys}).Methods().Register(calls)
 	own := s.lifecycle(keyring, clock)
 	s.sysusers = own.Operators
 	castellansystemv1.RegisterInstanceLifecycleServiceServer(calls, own)

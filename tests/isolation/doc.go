@@ -27,7 +27,7 @@
 // organization organization_id, org_domain, metadata_key, owner_id, owner_token (of its owner), user_id, username
 // (a machine), key_id, token_id (of that one), human_id, member_id (an administrator of the organization, its
 // project and the grant of that), project_id, role_key, application_id, client_id, application_key_id,
-// granted_organization_id (to which the project is granted), authorization_id.
+// granted_organization_id (to which the project is granted), authorization_id, and web_key_id (of the instance, not active).
 //
 // A field that ends in id, ids, domain or domains is found, and filled with what it names. When its name does not say that,
 //

@@ -39,6 +39,7 @@ func (w *world) place(instance Target, name string) Target {
 	p.people()
 	p.project()
 	p.credentials()
+	p.webKey()
 	return p.t
 }
 

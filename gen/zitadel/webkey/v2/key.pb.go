@@ -25,17 +25,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ECDSACurve is one of the values of ecdsa curve.
+// ECDSACurve is the curve of a key.
 type ECDSACurve int32
 
 const (
-	// Unspecified.
+	// None.
 	ECDSACurve_ECDSA_CURVE_UNSPECIFIED ECDSACurve = 0
-	// P256.
+	// P-256.
 	ECDSACurve_ECDSA_CURVE_P256 ECDSACurve = 1
-	// P384.
+	// P-384.
 	ECDSACurve_ECDSA_CURVE_P384 ECDSACurve = 2
-	// P512.
+	// P-521; the name of the value is a digit off.
 	ECDSACurve_ECDSA_CURVE_P512 ECDSACurve = 3
 )
 
@@ -82,17 +82,17 @@ func (ECDSACurve) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_webkey_v2_key_proto_rawDescGZIP(), []int{0}
 }
 
-// RSABits is one of the values of rsa bits.
+// RSABits is the length of an RSA key.
 type RSABits int32
 
 const (
-	// Unspecified.
+	// None.
 	RSABits_RSA_BITS_UNSPECIFIED RSABits = 0
-	// 2048.
+	// 2048 bits.
 	RSABits_RSA_BITS_2048 RSABits = 1
-	// 3072.
+	// 3072 bits.
 	RSABits_RSA_BITS_3072 RSABits = 2
-	// 4096.
+	// 4096 bits.
 	RSABits_RSA_BITS_4096 RSABits = 3
 )
 
@@ -139,17 +139,17 @@ func (RSABits) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_webkey_v2_key_proto_rawDescGZIP(), []int{1}
 }
 
-// RSAHasher is one of the values of rsa hasher.
+// RSAHasher is the hash with which an RSA key signs.
 type RSAHasher int32
 
 const (
-	// Unspecified.
+	// None.
 	RSAHasher_RSA_HASHER_UNSPECIFIED RSAHasher = 0
-	// Sha256.
+	// SHA-256.
 	RSAHasher_RSA_HASHER_SHA256 RSAHasher = 1
-	// Sha384.
+	// SHA-384.
 	RSAHasher_RSA_HASHER_SHA384 RSAHasher = 2
-	// Sha512.
+	// SHA-512.
 	RSAHasher_RSA_HASHER_SHA512 RSAHasher = 3
 )
 
@@ -196,19 +196,19 @@ func (RSAHasher) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_webkey_v2_key_proto_rawDescGZIP(), []int{2}
 }
 
-// State is one of the values of state.
+// State is what a key is used for.
 type State int32
 
 const (
-	// Unspecified.
+	// None.
 	State_STATE_UNSPECIFIED State = 0
-	// Initial.
+	// It is published and has not signed anything yet.
 	State_STATE_INITIAL State = 1
-	// Active.
+	// It signs. One key of an instance does.
 	State_STATE_ACTIVE State = 2
-	// Inactive.
+	// It is published, so that what it has signed can be verified, and signs no more.
 	State_STATE_INACTIVE State = 3
-	// Removed.
+	// It is gone. No call shows such a key.
 	State_STATE_REMOVED State = 4
 )
 
@@ -257,10 +257,10 @@ func (State) EnumDescriptor() ([]byte, []int) {
 	return file_zitadel_webkey_v2_key_proto_rawDescGZIP(), []int{3}
 }
 
-// ECDSA is an ecdsa.
+// ECDSA is an elliptic curve key.
 type ECDSA struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Curve.
+	// Its curve, and with it the algorithm: ES256, ES384 or ES512 (RFC 7518 section 3.4).
 	Curve         ECDSACurve `protobuf:"varint,1,opt,name=curve,proto3,enum=zitadel.webkey.v2.ECDSACurve" json:"curve,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -303,7 +303,7 @@ func (x *ECDSA) GetCurve() ECDSACurve {
 	return ECDSACurve_ECDSA_CURVE_UNSPECIFIED
 }
 
-// ED25519 is an ed25519.
+// ED25519 is a key that signs with EdDSA (RFC 8037).
 type ED25519 struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -340,12 +340,12 @@ func (*ED25519) Descriptor() ([]byte, []int) {
 	return file_zitadel_webkey_v2_key_proto_rawDescGZIP(), []int{1}
 }
 
-// RSA is a rsa.
+// RSA is an RSA key.
 type RSA struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Bits.
+	// Its length.
 	Bits RSABits `protobuf:"varint,1,opt,name=bits,proto3,enum=zitadel.webkey.v2.RSABits" json:"bits,omitempty"`
-	// Hasher.
+	// The hash it signs with, and with it the algorithm: RS256, RS384 or RS512 (RFC 7518 section 3.3).
 	Hasher        RSAHasher `protobuf:"varint,2,opt,name=hasher,proto3,enum=zitadel.webkey.v2.RSAHasher" json:"hasher,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -395,18 +395,18 @@ func (x *RSA) GetHasher() RSAHasher {
 	return RSAHasher_RSA_HASHER_UNSPECIFIED
 }
 
-// WebKey is a web key.
+// WebKey is a key with which an instance signs tokens. Its public half is in the key set of the instance.
 type WebKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its id.
+	// Its id, which is the kid of the tokens it signs.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// When it came to be.
 	CreationDate *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=creation_date,json=creationDate,proto3" json:"creation_date,omitempty"`
 	// When it was last changed.
 	ChangeDate *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=change_date,json=changeDate,proto3" json:"change_date,omitempty"`
-	// Its state.
+	// What it is used for.
 	State State `protobuf:"varint,4,opt,name=state,proto3,enum=zitadel.webkey.v2.State" json:"state,omitempty"`
-	// The key.
+	// What key it is.
 	//
 	// Types that are valid to be assigned to Key:
 	//
@@ -515,12 +515,12 @@ type isWebKey_Key interface {
 }
 
 type WebKey_Rsa struct {
-	// Rsa.
+	// RSA.
 	Rsa *RSA `protobuf:"bytes,5,opt,name=rsa,proto3,oneof"`
 }
 
 type WebKey_Ecdsa struct {
-	// Ecdsa.
+	// ECDSA.
 	Ecdsa *ECDSA `protobuf:"bytes,6,opt,name=ecdsa,proto3,oneof"`
 }
 

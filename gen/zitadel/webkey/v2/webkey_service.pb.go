@@ -122,7 +122,7 @@ func (x *ActivateWebKeyResponse) GetChangeDate() *timestamppb.Timestamp {
 // CreateWebKeyRequest is what CreateWebKey takes.
 type CreateWebKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The key.
+	// What key it is to be.
 	//
 	// Types that are valid to be assigned to Key:
 	//
@@ -203,12 +203,12 @@ type isCreateWebKeyRequest_Key interface {
 }
 
 type CreateWebKeyRequest_Rsa struct {
-	// Rsa.
+	// RSA.
 	Rsa *RSA `protobuf:"bytes,1,opt,name=rsa,proto3,oneof"`
 }
 
 type CreateWebKeyRequest_Ecdsa struct {
-	// Ecdsa.
+	// ECDSA.
 	Ecdsa *ECDSA `protobuf:"bytes,2,opt,name=ecdsa,proto3,oneof"`
 }
 
@@ -327,7 +327,7 @@ func (x *DeleteWebKeyRequest) GetId() string {
 // DeleteWebKeyResponse is what DeleteWebKey answers.
 type DeleteWebKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it was removed.
+	// When it was deleted by this call; absent when there was no such key.
 	DeletionDate  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=deletion_date,json=deletionDate,proto3" json:"deletion_date,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -410,7 +410,7 @@ func (*ListWebKeysRequest) Descriptor() ([]byte, []int) {
 // ListWebKeysResponse is what ListWebKeys answers.
 type ListWebKeysResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Web keys.
+	// The keys.
 	WebKeys       []*WebKey `protobuf:"bytes,1,rep,name=web_keys,json=webKeys,proto3" json:"web_keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -31,15 +31,22 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// WebKeyService is called at the host of an instance, and is about that instance.
+// WebKeyService manages the keys with which an instance signs tokens. It is called at the host of an
+// instance, and is about that instance.
+//
+// To change the key that signs: create a key, wait until clients have read the key set again (they may keep it for five
+// minutes), activate the key, and delete the old one when nothing that it has signed counts any more.
 type WebKeyServiceClient interface {
-	// Create web key.
+	// CreateWebKey makes a key. It is published at once, and signs once it is activated. Without a key in the
+	// request it is an RSA key of 2048 bits with SHA-256.
 	CreateWebKey(ctx context.Context, in *CreateWebKeyRequest, opts ...grpc.CallOption) (*CreateWebKeyResponse, error)
-	// Activate web key.
+	// ActivateWebKey makes a key the one that signs. The one before stays published. Activating the active key
+	// changes nothing.
 	ActivateWebKey(ctx context.Context, in *ActivateWebKeyRequest, opts ...grpc.CallOption) (*ActivateWebKeyResponse, error)
-	// Delete web key.
+	// DeleteWebKey ends a key: what it has signed verifies no more. The active key cannot be deleted. Deleting
+	// one that does not exist changes nothing, and has no date.
 	DeleteWebKey(ctx context.Context, in *DeleteWebKeyRequest, opts ...grpc.CallOption) (*DeleteWebKeyResponse, error)
-	// List web keys.
+	// ListWebKeys lists all keys that are published, the oldest first.
 	ListWebKeys(ctx context.Context, in *ListWebKeysRequest, opts ...grpc.CallOption) (*ListWebKeysResponse, error)
 }
 
@@ -95,15 +102,22 @@ func (c *webKeyServiceClient) ListWebKeys(ctx context.Context, in *ListWebKeysRe
 // All implementations must embed UnimplementedWebKeyServiceServer
 // for forward compatibility.
 //
-// WebKeyService is called at the host of an instance, and is about that instance.
+// WebKeyService manages the keys with which an instance signs tokens. It is called at the host of an
+// instance, and is about that instance.
+//
+// To change the key that signs: create a key, wait until clients have read the key set again (they may keep it for five
+// minutes), activate the key, and delete the old one when nothing that it has signed counts any more.
 type WebKeyServiceServer interface {
-	// Create web key.
+	// CreateWebKey makes a key. It is published at once, and signs once it is activated. Without a key in the
+	// request it is an RSA key of 2048 bits with SHA-256.
 	CreateWebKey(context.Context, *CreateWebKeyRequest) (*CreateWebKeyResponse, error)
-	// Activate web key.
+	// ActivateWebKey makes a key the one that signs. The one before stays published. Activating the active key
+	// changes nothing.
 	ActivateWebKey(context.Context, *ActivateWebKeyRequest) (*ActivateWebKeyResponse, error)
-	// Delete web key.
+	// DeleteWebKey ends a key: what it has signed verifies no more. The active key cannot be deleted. Deleting
+	// one that does not exist changes nothing, and has no date.
 	DeleteWebKey(context.Context, *DeleteWebKeyRequest) (*DeleteWebKeyResponse, error)
-	// List web keys.
+	// ListWebKeys lists all keys that are published, the oldest first.
 	ListWebKeys(context.Context, *ListWebKeysRequest) (*ListWebKeysResponse, error)
 	mustEmbedUnimplementedWebKeyServiceServer()
 }
