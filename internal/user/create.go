@@ -36,32 +36,57 @@ type CreateHuman struct {
 // COMMAND-SFd21 for one below the domain of another organization, the faults of [AddHuman.Decide],
 // [AddMachine.Decide], [Language] and [CheckPassword], and USER-JDk4t for a hash that cannot be used.
 func (s *Service) Create(ctx context.Context, at ident.InstanceID, actor ident.Actor, wish Create) (State, Codes, error) {
-	if wish.ID == "" {
-		ids, err := s.IDs.Next(ctx, 1)
-		if err != nil {
-			return State{}, Codes{}, err
-		}
-		wish.ID = ident.UserID(ids[0])
-	}
-	events, codes, err := s.first(ctx, at, wish)
+	prepared, err := s.Prepare(ctx, at, wish)
 	if err != nil {
 		return State{}, Codes{}, err
 	}
 	var after State
 	err = s.Log.Write(ctx, at, actor, func(ctx context.Context, w *eventlog.Writer) (err error) {
-		if after, err = s.begin(ctx, w, wish, events, codes); err != nil || wish.Also == nil {
-			return err
-		}
-		return wish.Also(ctx, w, after)
+		after, err = prepared.Begin(ctx, w)
+		return err
 	})
 	if err != nil {
-		if store.ConflictIn(err, "events") {
-			err = errExists.WithCause(err)
-		}
-		return State{}, Codes{}, taken(err)
+		return State{}, Codes{}, Taken(err)
 	}
-	return after, codes.reveal(), nil
+	return after, prepared.Codes(), nil
 }
+
+// Prepared is a user who can begin in a write, on which no slow work is left to do.
+type Prepared struct {
+	service *Service
+	wish    Create
+	events  []eventlog.Payload
+	codes   codes
+}
+
+// Prepare does all of [Service.Create] that is not done in the write.
+func (s *Service) Prepare(ctx context.Context, at ident.InstanceID, wish Create) (*Prepared, error) {
+	if wish.ID == "" {
+		ids, err := s.IDs.Next(ctx, 1)
+		if err != nil {
+			return nil, err
+		}
+		wish.ID = ident.UserID(ids[0])
+	}
+	events, codes, err := s.first(ctx, at, wish)
+	if err != nil {
+		return nil, err
+	}
+	return &Prepared{service: s, wish: wish, events: events, codes: codes}, nil
+}
+
+// Begin makes the user in a write, which may be of its organization too when that has been saved (see
+// eventlog.Writer.Save). What is taken shows when the write ends, see [Taken].
+func (p *Prepared) Begin(ctx context.Context, w *eventlog.Writer) (State, error) {
+	after, err := p.service.begin(ctx, w, p.wish, p.events, p.codes)
+	if err != nil || p.wish.Also == nil {
+		return after, err
+	}
+	return after, p.wish.Also(ctx, w, after)
+}
+
+// Codes are those of the user, once it has begun.
+func (p *Prepared) Codes() Codes { return p.codes.reveal() }
 
 // first decides the first events of a user. A password is hashed when all else is in order.
 func (s *Service) first(ctx context.Context, at ident.InstanceID, wish Create) ([]eventlog.Payload, codes, error) {
@@ -174,6 +199,15 @@ var (
 	errForeignDomain = fault.Invalid("COMMAND-SFd21", "Errors.User.DomainNotAllowedAsUsername", "username",
 		"must not end in a domain that another organization has verified")
 )
+
+// Taken turns the conflict of a write that makes a user into the fault that callers know: V3-DKcYh for the
+// user name, COMMAND-7yiox1isql for the id. Other errors come back as they are.
+func Taken(err error) error {
+	if store.ConflictIn(err, "events") {
+		return errExists.WithCause(err)
+	}
+	return taken(err)
+}
 
 // taken turns the conflict of a user name into its fault.
 func taken(err error) error {
