@@ -49,7 +49,7 @@ func (s *Service) CreateInviteCode(ctx context.Context, at ident.InstanceID, req
 // makeCode is every RPC that makes a code. Who gets it can say who the user is, see [Service.vouches].
 func (s *Service) makeCode(ctx context.Context, at ident.InstanceID, name string, purpose user.Purpose, again, returned bool) (*objectv2.Details, *string, error) {
 	if !returned {
-		return nil, nil, errNoMail
+		return nil, nil, v2.ErrNoMail
 	}
 	id := ident.UserID(name)
 	if err := s.vouches(ctx, at, id); err != nil {

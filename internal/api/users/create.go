@@ -2,7 +2,6 @@ package users
 
 import (
 	"context"
-	"fmt"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -23,7 +22,7 @@ import (
 func (s *Service) CreateUser(ctx context.Context, at ident.InstanceID, req *userv2.CreateUserRequest) (*userv2.CreateUserResponse, error) {
 	wish := user.Create{Org: ident.OrgID(req.GetOrganizationId()), ID: ident.UserID(req.GetUserId()), UserName: req.GetUsername()}
 	entries := entriesOf(req.GetMetadata())
-	names := under("human.")
+	names := v2.HumanFields("human.")
 	if m := req.GetMachine(); m != nil {
 		wish.Machine = &user.AddMachine{
 			Name: m.GetName(), Description: m.GetDescription(), AccessTokenType: tokenTypes[m.GetAccessTokenType()],
@@ -35,44 +34,35 @@ func (s *Service) CreateUser(ctx context.Context, at ident.InstanceID, req *user
 		}
 		entries = append(entries, entriesOf(h.GetMetadata())...)
 		var err error
-		if wish.Human, err = humanOf(h); err != nil {
+		if wish.Human, err = v2.Human(h); err != nil {
 			return nil, err
 		}
 	}
 	after, codes, err := s.create(ctx, at, wish, entries)
 	if err != nil {
-		return nil, names.of(err)
+		return nil, names.Of(err)
 	}
 	return &userv2.CreateUserResponse{
 		Id: after.ID, CreationDate: timestamppb.New(after.CreatedAt),
-		EmailCode: unlessEmpty(codes.Email), PhoneCode: unlessEmpty(codes.Phone),
+		EmailCode: v2.OrNone(codes.Email), PhoneCode: v2.OrNone(codes.Phone),
 	}, nil
 }
 
 // AddHumanUser makes a human, see [Service.CreateUser], of the organization that is named by its id or by
 // one of its domains.
 func (s *Service) AddHumanUser(ctx context.Context, at ident.InstanceID, req *userv2.AddHumanUserRequest) (*userv2.AddHumanUserResponse, error) {
-	human, err := humanOf(req)
+	wish, entries, err := v2.AddHuman(req)
 	if err != nil {
 		return nil, err
 	}
-	var entries []usermetadata.Entry
-	for i, m := range req.GetMetadata() {
-		if len(m.GetValue()) == 0 {
-			return nil, fault.Invalid("USER-Dbgth", "Errors.User.Metadata.ValueEmpty", fmt.Sprintf("metadata[%d].value", i), "must not be empty")
-		}
-		entries = append(entries, usermetadata.Entry{Key: m.GetKey(), Value: m.GetValue()})
-	}
-	after, codes, err := s.create(ctx, at, user.Create{
-		Org: ident.OrgID(req.GetOrganization().GetOrgId()), ID: ident.UserID(req.GetUserId()),
-		UserName: req.GetUsername(), Human: human,
-	}, entries)
+	wish.Org = ident.OrgID(req.GetOrganization().GetOrgId())
+	after, codes, err := s.create(ctx, at, wish, entries)
 	if err != nil {
-		return nil, under("").of(err)
+		return nil, v2.HumanFields("").Of(err)
 	}
 	return &userv2.AddHumanUserResponse{
 		UserId: after.ID, Details: v2.Details(after.Head),
-		EmailCode: unlessEmpty(codes.Email), PhoneCode: unlessEmpty(codes.Phone),
+		EmailCode: v2.OrNone(codes.Email), PhoneCode: v2.OrNone(codes.Phone),
 	}, nil
 }
 
@@ -98,53 +88,8 @@ func (s *Service) also(ctx context.Context, entries []usermetadata.Entry) (user.
 	}, nil
 }
 
-// human is the wish for a human, in either message.
-type human interface {
-	GetProfile() *userv2.SetHumanProfile
-	GetEmail() *userv2.SetHumanEmail
-	GetPhone() *userv2.SetHumanPhone
-	GetPassword() *userv2.Password
-	GetHashedPassword() *userv2.HashedPassword
-	GetIdpLinks() []*userv2.IDPLink
-	GetTotpSecret() string
-}
-
 var errTwoMetadata = fault.New(fault.InvalidArgument, "USERv2-j0z7uy", "Errors.User.Metadata.Conflicting").
 	WithViolation("metadata", "must be in one place alone").WithViolation("human.metadata", "must be in one place alone")
-
-// humanOf reads the wish for a human.
-func humanOf(req human) (*user.CreateHuman, error) {
-	if len(req.GetIdpLinks()) > 0 {
-		return nil, fault.New(fault.Unimplemented, "USER-idp01", "links to identity providers are not implemented")
-	}
-	if req.GetTotpSecret() != "" {
-		return nil, fault.New(fault.Unimplemented, "USER-totp1", "second factors are not implemented")
-	}
-	p, e, n := req.GetProfile(), req.GetEmail(), req.GetPhone()
-	if e.GetSendCode() != nil || n.GetSendCode() != nil {
-		return nil, errNoMail
-	}
-	return &user.CreateHuman{
-		AddHuman: user.AddHuman{
-			FirstName: p.GetGivenName(), LastName: p.GetFamilyName(), NickName: p.GetNickName(), DisplayName: p.GetDisplayName(),
-			PreferredLanguage: p.GetPreferredLanguage(), Gender: *genderOf(p.GetGender().Enum()),
-			Email: e.GetEmail(), EmailVerified: e.GetIsVerified(), Phone: n.GetPhone(), PhoneVerified: n.GetIsVerified(),
-		},
-		Password: passwordOf(req), EmailCode: e.GetReturnCode() != nil, PhoneCode: n.GetReturnCode() != nil,
-	}, nil
-}
-
-// passwordOf reads the wish for a password, in any message.
-func passwordOf(req interface {
-	GetPassword() *userv2.Password
-	GetHashedPassword() *userv2.HashedPassword
-},
-) user.Password {
-	return user.Password{
-		Plain: req.GetPassword().GetPassword(), Hash: req.GetHashedPassword().GetHash(),
-		ChangeRequired: req.GetPassword().GetChangeRequired() || req.GetHashedPassword().GetChangeRequired(),
-	}
-}
 
 // tokenTypes are the types of access tokens; one that is not declared is refused before.
 var tokenTypes = map[userv2.AccessTokenType]string{
@@ -159,12 +104,4 @@ func entriesOf(metadata []*userv2.Metadata) []usermetadata.Entry {
 		entries[i] = usermetadata.Entry{Key: m.GetKey(), Value: m.GetValue()}
 	}
 	return entries
-}
-
-// unlessEmpty is a text of an answer that may be left out.
-func unlessEmpty(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }

@@ -7,5 +7,5 @@
 // user who may more than itself, see [Service.vouches].
 //
 // It serves what needs no mail, browser, second factor or identity provider. The other RPCs of the service
-// are not implemented, and what the served ones can be asked to send is refused: see errNoMail.
+// are not implemented, and what the served ones can be asked to send is refused: see v2.ErrNoMail.
 package users

@@ -6,7 +6,6 @@ import (
 
 	"castellan/internal/api/bind"
 	"castellan/internal/call"
-	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/machinekey"
 	"castellan/internal/member"
@@ -80,10 +79,6 @@ func (s *Service) Table() *bind.Table {
 	)
 }
 
-// errNoMail is the answer to a caller who asks for a message to be sent to a user.
-var errNoMail = fault.New(fault.FailedPrecondition, "USER-mail1",
-	"this server sends no messages to users: ask for the code to be returned instead, or vouch for the address or number")
-
 // The permissions that are asked about beyond the options of the RPCs.
 const (
 	userRead  = "user.read"
@@ -130,25 +125,4 @@ func (s *Service) outranks(ctx context.Context, at ident.InstanceID, rights call
 		}
 	}
 	return nil
-}
-
-// fields are what a noun calls a field and what a message does, by turns.
-type fields []string
-
-// of returns an error that names the fields as the message does.
-func (f fields) of(err error) error {
-	for i := 0; i+1 < len(f); i += 2 {
-		err = fault.Renamed(err, f[i], f[i+1])
-	}
-	return err
-}
-
-// under is the names of all that a human is made of, below a field of a message, which may be empty.
-func under(prefix string) fields {
-	return fields{
-		user.FieldFirstName, prefix + "profile.given_name", user.FieldLastName, prefix + "profile.family_name",
-		"preferred_language", prefix + "profile.preferred_language", user.FieldEmail, prefix + "email.email",
-		user.FieldPhone, prefix + "phone.phone", user.FieldPassword, prefix + "password.password",
-		user.FieldHash, prefix + "hashed_password.hash",
-	}
 }

@@ -45,8 +45,8 @@ func shown(s user.State) *userv2.User {
 		UserId: u.GetUserId(), State: u.GetState(), Username: u.GetUsername(),
 		LoginNames: u.GetLoginNames(), PreferredLoginName: u.GetPreferredLoginName(),
 		Profile: &userv2.HumanProfile{
-			GivenName: s.FirstName, FamilyName: s.LastName, NickName: unlessEmpty(s.NickName), DisplayName: &s.DisplayName,
-			PreferredLanguage: unlessEmpty(s.PreferredLanguage), Gender: &gender,
+			GivenName: s.FirstName, FamilyName: s.LastName, NickName: v2.OrNone(s.NickName), DisplayName: &s.DisplayName,
+			PreferredLanguage: v2.OrNone(s.PreferredLanguage), Gender: &gender,
 		},
 		Email:                  &userv2.HumanEmail{Email: s.Email, IsVerified: s.EmailVerified},
 		Phone:                  &userv2.HumanPhone{Phone: s.Phone, IsVerified: s.PhoneVerified},

@@ -28,7 +28,7 @@ func (s *Service) UpdateUser(ctx context.Context, at ident.InstanceID, req *user
 		if p := h.GetProfile(); p != nil {
 			wish.Profile = &user.Profile{
 				FirstName: p.GivenName, LastName: p.FamilyName, NickName: p.NickName, DisplayName: p.DisplayName,
-				PreferredLanguage: p.PreferredLanguage, Gender: genderOf(p.Gender),
+				PreferredLanguage: p.PreferredLanguage, Gender: v2.Gender(p.Gender),
 			}
 		}
 		wish.Email, wish.Phone = contactOf(h.GetEmail()), contactOf(h.GetPhone())
@@ -46,10 +46,10 @@ func (s *Service) UpdateUser(ctx context.Context, at ident.InstanceID, req *user
 	}
 	after, codes, err := s.update(ctx, at, id, wish, sends(req.GetHuman()))
 	if err != nil {
-		return nil, under("human.").of(err)
+		return nil, v2.HumanFields("human.").Of(err)
 	}
 	return &userv2.UpdateUserResponse{
-		ChangeDate: timestamppb.New(after.ChangedAt), EmailCode: unlessEmpty(codes.Email), PhoneCode: unlessEmpty(codes.Phone),
+		ChangeDate: timestamppb.New(after.ChangedAt), EmailCode: v2.OrNone(codes.Email), PhoneCode: v2.OrNone(codes.Phone),
 	}, nil
 }
 
@@ -62,15 +62,15 @@ func (s *Service) UpdateHumanUser(ctx context.Context, at ident.InstanceID, req 
 	if p := req.GetProfile(); p != nil {
 		wish.Profile = &user.Profile{
 			FirstName: &p.GivenName, LastName: &p.FamilyName, NickName: p.NickName, DisplayName: p.DisplayName,
-			PreferredLanguage: p.PreferredLanguage, Gender: genderOf(p.Gender),
+			PreferredLanguage: p.PreferredLanguage, Gender: v2.Gender(p.Gender),
 		}
 	}
 	after, codes, err := s.update(ctx, at, ident.UserID(req.GetUserId()), wish, sends(req))
 	if err != nil {
-		return nil, under("").of(err)
+		return nil, v2.HumanFields("").Of(err)
 	}
 	return &userv2.UpdateHumanUserResponse{
-		Details: v2.Details(after.Head), EmailCode: unlessEmpty(codes.Email), PhoneCode: unlessEmpty(codes.Phone),
+		Details: v2.Details(after.Head), EmailCode: v2.OrNone(codes.Email), PhoneCode: v2.OrNone(codes.Phone),
 	}, nil
 }
 
@@ -81,9 +81,9 @@ func (s *Service) SetEmail(ctx context.Context, at ident.InstanceID, req *userv2
 		Change: user.Change{Email: contact(req.GetEmail(), req.GetIsVerified(), req.GetReturnCode() != nil)}, Some: true,
 	}, req.GetSendCode() != nil)
 	if err != nil {
-		return nil, fields{user.FieldEmail, "email"}.of(err)
+		return nil, v2.Fields{user.FieldEmail, "email"}.Of(err)
 	}
-	return &userv2.SetEmailResponse{Details: v2.Details(after.Head), VerificationCode: unlessEmpty(codes.Email)}, nil
+	return &userv2.SetEmailResponse{Details: v2.Details(after.Head), VerificationCode: v2.OrNone(codes.Email)}, nil
 }
 
 // SetPhone gives a human another number, or vouches for the one there is. It returns COMMAND-Uch5e when
@@ -93,9 +93,9 @@ func (s *Service) SetPhone(ctx context.Context, at ident.InstanceID, req *userv2
 		Change: user.Change{Phone: contact(req.GetPhone(), req.GetIsVerified(), req.GetReturnCode() != nil)}, Some: true,
 	}, req.GetSendCode() != nil)
 	if err != nil {
-		return nil, fields{user.FieldPhone, "phone"}.of(err)
+		return nil, v2.Fields{user.FieldPhone, "phone"}.Of(err)
 	}
-	return &userv2.SetPhoneResponse{Details: v2.Details(after.Head), VerificationCode: unlessEmpty(codes.Phone)}, nil
+	return &userv2.SetPhoneResponse{Details: v2.Details(after.Head), VerificationCode: v2.OrNone(codes.Phone)}, nil
 }
 
 // RemovePhone takes the number of a human away. It returns COMMAND-ieJ2e when there is none.
@@ -116,7 +116,7 @@ func (s *Service) SetPassword(ctx context.Context, at ident.InstanceID, req *use
 		Current:  req.GetCurrentPassword(), Code: req.GetVerificationCode(),
 	}}, false)
 	if err != nil {
-		return nil, fields{user.FieldPassword, "new_password.password"}.of(err)
+		return nil, v2.Fields{user.FieldPassword, "new_password.password"}.Of(err)
 	}
 	return &userv2.SetPasswordResponse{Details: v2.Details(after.Head)}, nil
 }
@@ -124,7 +124,7 @@ func (s *Service) SetPassword(ctx context.Context, at ident.InstanceID, req *use
 // update is every change of a user that may say who the user is. send says that something is to be sent.
 func (s *Service) update(ctx context.Context, at ident.InstanceID, id ident.UserID, wish user.Update, send bool) (user.State, user.Codes, error) {
 	if send {
-		return user.State{}, user.Codes{}, errNoMail
+		return user.State{}, user.Codes{}, v2.ErrNoMail
 	}
 	if vouched(wish) {
 		if err := s.vouches(ctx, at, id); err != nil {
@@ -175,17 +175,5 @@ func newPasswordOf(req *userv2.SetPassword) *user.SetPassword {
 	if req == nil {
 		return nil
 	}
-	return &user.SetPassword{Password: passwordOf(req), Current: req.GetCurrentPassword(), Code: req.GetVerificationCode()}
-}
-
-// genderOf reads a gender; one that is not declared is none.
-func genderOf(g *userv2.Gender) *user.Gender {
-	if g == nil {
-		return nil
-	}
-	gender := user.Gender(*g)
-	if gender < user.GenderUnspecified || gender > user.Diverse {
-		gender = user.GenderUnspecified
-	}
-	return &gender
+	return &user.SetPassword{Password: v2.Password(req), Current: req.GetCurrentPassword(), Code: req.GetVerificationCode()}
 }
