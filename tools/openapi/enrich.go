@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -156,6 +157,14 @@ func enrichOperation(src *source, fd protoreflect.FileDescriptor, operation obje
 		operation["parameters"] = append(parameters, object{"$ref": "#/components/parameters/" + idempotency})
 	}
 	responses := child(operation, "responses")
+	success, err := src.number(method, "castellan.options.v1.success")
+	if err != nil {
+		return err
+	}
+	if success != 0 {
+		responses[strconv.FormatInt(success, 10)] = responses["200"]
+		delete(responses, "200")
+	}
 	child(responses, "default")["description"] = "An error: its code, a message, and details that name the case."
 	if body, ok := operation["requestBody"].(object); ok {
 		schema := child(child(child(body, "content"), "application/json"), "schema")

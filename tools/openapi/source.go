@@ -70,6 +70,19 @@ func (s *source) option(d protoreflect.Descriptor, name protoreflect.FullName, i
 	return nil
 }
 
+// number returns the custom option called name of d, which is a number; 0 when it is not set.
+func (s *source) number(d protoreflect.Descriptor, name protoreflect.FullName) (int64, error) {
+	extension, err := s.types.FindExtensionByName(name)
+	if err != nil {
+		return 0, fmt.Errorf("option %s: %w", name, err)
+	}
+	options := d.Options().ProtoReflect()
+	if !options.IsValid() {
+		return 0, nil
+	}
+	return options.Get(extension.TypeDescriptor()).Int(), nil
+}
+
 // oneofRequired says whether one field of the oneof has to be set.
 func (s *source) oneofRequired(oneof protoreflect.OneofDescriptor) (bool, error) {
 	extension, err := s.types.FindExtensionByName("validate.required")
