@@ -105,7 +105,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 	s.hosts = access.NewDirectory(access.Config{
 		DB: s.db, Clock: clock, Tokens: s.tokens, Epochs: s.epochs, ExternalDomain: s.cfg.ExternalDomain,
 	})
-	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(metrics)})
+	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(metrics), SuccessCode: successCode})
 	s.serve(calls, keyring, deliveries, clock, version)
 	s.http = &http.Server{
 		Handler:           s.routes(calls, s.provider(clock), metrics),
@@ -171,7 +171,9 @@ func (s *Server) serve(calls *transport.Registrar, keyring *vault.Keyring, deliv
 	castellansystemv1.RegisterInstanceLifecycleServiceServer(calls, own)
 	s.serveAdmin(calls, own.Tail, keyring, clock, version)
 
-	s.userService(clock).Table().Register(calls)
+	accounts := s.userService(clock)
+	accounts.Table().Register(calls)
+	s.serveOrgs(calls, accounts)
 	s.appService(clock).Table().Register(calls)
 	s.authorizationService().Table().Register(calls)
 	s.permissionService().Table().Register(calls)

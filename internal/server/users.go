@@ -20,15 +20,13 @@ func (s *Server) userService(clock ident.Clock) *users.Service {
 	return &users.Service{
 		DB: s.db,
 		Users: &user.Service{
-			DB:        s.db,
-			Log:       s.events,
-			IDs:       s.ids,
-			Clock:     clock,
-			Passwords: s.passwords,
-			Policies:  policy.Resolver{},
-			KeepOrg: func(ctx context.Context, tx store.Tx, at ident.InstanceID, id ident.OrgID) error {
-				return org.Keep(ctx, tx, s.db.Dialect(), at, id)
-			},
+			DB:          s.db,
+			Log:         s.events,
+			IDs:         s.ids,
+			Clock:       clock,
+			Passwords:   s.passwords,
+			Policies:    policy.Resolver{},
+			KeepOrg:     s.keepOrg,
 			DomainOwner: org.OwnerOf,
 		},
 		Tokens:   &pat.Service{DB: s.db, Log: s.events, IDs: s.ids, Clock: clock, Keep: s.keepUser},
