@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"castellan/internal/call"
@@ -33,14 +34,20 @@ func (h Holding) In(r call.Reach) bool {
 	}
 }
 
-// Held returns all that a user is a member of. It returns the errors of the database.
+// Held returns what of a user's memberships counts against those who would act as it: of the instance, and of
+// what belongs to its own organization, with the roles that count there. What the user is trusted with
+// elsewhere in the instance is given to it by those who know who looks after it. It returns the errors of
+// the database.
 func Held(ctx context.Context, q store.Querier, at ident.InstanceID, user ident.UserID) ([]Holding, error) {
 	held, err := store.All(ctx, q, func(row store.Scanner) (h Holding, err error) {
 		var roles string
 		err = row.Scan(&h.Scope, &h.ScopeID, &h.Owner, &roles)
-		h.Roles = strings.Fields(roles)
+		h.Roles = slices.DeleteFunc(strings.Fields(roles), func(name string) bool { return !h.Scope.Takes(name) })
 		return h, err
-	}, `SELECT scope, scope_id, owner, roles FROM members WHERE instance_id = $1 AND user_id = $2`, at, user)
+	}, `SELECT m.scope, m.scope_id, m.owner, m.roles FROM members m
+ JOIN users u ON u.instance_id = m.instance_id AND u.user_id = m.user_id
+ WHERE m.instance_id = $1 AND m.user_id = $2 AND (m.scope = $3 OR m.owner = u.org_id)
+ ORDER BY m.scope, m.scope_id`, at, user, Instance)
 	if err != nil {
 		return nil, fmt.Errorf("find what user %s of instance %s is a member of: %w", user, at, err)
 	}

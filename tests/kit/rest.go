@@ -90,6 +90,8 @@ func Route(method string) (verb, path string) {
 		return http.MethodPost, p.Post
 	case *annotations.HttpRule_Put:
 		return http.MethodPut, p.Put
+	case *annotations.HttpRule_Patch:
+		return http.MethodPatch, p.Patch
 	case *annotations.HttpRule_Delete:
 		return http.MethodDelete, p.Delete
 	}
@@ -116,7 +118,13 @@ func Request(method string, in proto.Message) (verb, path string, body []byte, e
 	}
 	query := url.Values{}
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		query.Set(f.JSONName(), fmt.Sprint(v.Interface()))
+		if !f.IsList() {
+			query.Set(f.JSONName(), fmt.Sprint(v.Interface()))
+			return true
+		}
+		for i := range v.List().Len() {
+			query.Add(f.JSONName(), fmt.Sprint(v.List().Get(i).Interface()))
+		}
 		return true
 	})
 	if len(query) > 0 {

@@ -109,8 +109,9 @@ func (s *Service) vouches(ctx context.Context, at ident.InstanceID, id ident.Use
 	return s.outranks(ctx, at, call.From(ctx).Rights, id)
 }
 
-// outranks returns nil when the caller may all that a user may: then it gains nothing by acting as the
-// user.
+// outranks returns nil when the caller may all that counts of what a user may, see member.Held: then it
+// gains nothing by acting as the user. Otherwise it returns a fault of kind PermissionDenied (AUTH-5mWD2) that
+// names the role.
 func (s *Service) outranks(ctx context.Context, at ident.InstanceID, rights call.Rights, id ident.UserID) error {
 	if rights.User() == id {
 		return nil
