@@ -35,26 +35,23 @@ const (
 	statusColumn = idColumn + 3
 )
 
-// Condition is one that a user meets or does not. Make one with the functions below.
-type Condition struct {
-	meets  func(texts []*string) bool
-	narrow func(l *listing.List) // nil: the condition says nothing the database could find users by
-	exact  bool                  // narrow says all there is to say
-}
+// Condition is one that a user meets or does not. Make one with the functions below, and listing.All, Any
+// and Not.
+type Condition = listing.Condition
 
 // Is is the condition that a text of a user meets t. Addresses and user names that are the same whatever
 // the case of their letters are found by an index: of addresses that of the letters A to Z matters not.
 func Is(field Field, t search.Text) Condition {
 	match := t.Matcher()
-	c := Condition{meets: func(texts []*string) bool {
+	c := Condition{Meets: func(texts []*string) bool {
 		return (field == UserName || *texts[kindColumn] == string(Human)) && match(*texts[field])
 	}}
 	same := t.Method == search.Equals || t.Method == search.EqualsIgnoreCase
 	switch {
 	case same && field == UserName:
-		c.narrow = func(l *listing.List) { l.Among("login_key", LoginKey(t.Value)) }
+		c.Narrow = func(l *listing.List) { l.Among("login_key", LoginKey(t.Value)) }
 	case same && field == Email && isASCII(t.Value) && t.Value != "":
-		c.narrow = func(l *listing.List) { l.Among("email_key", lowerASCII(t.Value)) }
+		c.Narrow = func(l *listing.List) { l.Among("email_key", lowerASCII(t.Value)) }
 	}
 	return c
 }
@@ -66,14 +63,14 @@ func isASCII(text string) bool {
 
 // HasEmail is the condition that the address of a user is one of some.
 func HasEmail(addresses []string) Condition {
-	c := Condition{meets: func(texts []*string) bool {
+	c := Condition{Meets: func(texts []*string) bool {
 		return *texts[kindColumn] == string(Human) && slices.Contains(addresses, *texts[Email])
 	}}
 	keys := make([]string, len(addresses))
 	for i, a := range addresses {
 		keys[i] = lowerASCII(a)
 	}
-	c.narrow = func(l *listing.List) { l.Among("email_key", keys...) }
+	c.Narrow = func(l *listing.List) { l.Among("email_key", keys...) }
 	return c
 }
 
@@ -103,37 +100,8 @@ func among(column string, index int, values []string) Condition {
 		set[v] = true
 	}
 	return Condition{
-		meets:  func(texts []*string) bool { return set[*texts[index]] },
-		narrow: func(l *listing.List) { l.Among(column, values...) },
-		exact:  true,
+		Meets:  func(texts []*string) bool { return set[*texts[index]] },
+		Narrow: func(l *listing.List) { l.Among(column, values...) },
+		Exact:  true,
 	}
-}
-
-// All is the condition that all of some are met.
-func All(of []Condition) Condition {
-	c := Condition{exact: true, meets: func(texts []*string) bool {
-		return !slices.ContainsFunc(of, func(c Condition) bool { return !c.meets(texts) })
-	}, narrow: func(l *listing.List) {
-		for _, c := range of {
-			if c.narrow != nil {
-				c.narrow(l)
-			}
-		}
-	}}
-	for _, one := range of {
-		c.exact = c.exact && one.exact
-	}
-	return c
-}
-
-// Any is the condition that one of some is met.
-func Any(of []Condition) Condition {
-	return Condition{meets: func(texts []*string) bool {
-		return slices.ContainsFunc(of, func(c Condition) bool { return c.meets(texts) })
-	}}
-}
-
-// Not is the condition that another is not met.
-func Not(of Condition) Condition {
-	return Condition{meets: func(texts []*string) bool { return !of.meets(texts) }}
 }

@@ -40,7 +40,7 @@ type Search struct {
 	By   Column
 	// Within is what the caller may see; itself it always may.
 	Within call.Reach
-	// All must be met; see [All] for how the database helps.
+	// All must be met; see listing.All for how the database helps.
 	All []Condition
 }
 
@@ -55,11 +55,7 @@ func List(ctx context.Context, db store.DB, at ident.InstanceID, s Search) (tota
 		l := listing.New(db.Dialect(), Table, "user_id")
 		l.And("instance_id = " + l.Arg(at))
 		l.Within(s.Within, listing.Columns{Org: "org_id", Self: "user_id"})
-		all := All(s.All)
-		all.narrow(l)
-		if !all.exact {
-			l.Check(all.meets, fieldColumns...)
-		}
+		l.Meet(s.All, fieldColumns...)
 		var ids []string
 		if total, ids, err = l.Find(ctx, q, s.Page, by); err != nil || len(ids) == 0 {
 			page = nil

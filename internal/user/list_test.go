@@ -9,6 +9,7 @@ import (
 
 	"castellan/internal/call"
 	"castellan/internal/ident"
+	"castellan/internal/listing"
 	"castellan/internal/search"
 	"castellan/internal/store"
 	"castellan/internal/store/storetest"
@@ -95,13 +96,13 @@ func TestListConditions(t *testing.T) {
 		{"kind", []Condition{OfKind(Machine)}, "1: 4"},
 		{"status", []Condition{HasStatus(LockedOut)}, "1: 3"},
 		{"all", []Condition{OwnedBy("8"), OfKind(Human), a}, "1: 5"},
-		{"all within", []Condition{All([]Condition{OwnedBy("8"), All([]Condition{OfKind(Human)})})}, "2: 3 5"},
-		{"any", []Condition{Any([]Condition{a, OfKind(Machine)})}, "3: 1 4 5"},
-		{"any of none", []Condition{Any(nil)}, "0: "},
-		{"all of none", []Condition{All(nil)}, "5: 1 2 3 4 5"},
-		{"not", []Condition{Not(OwnedBy("8"))}, "2: 1 2"},
-		{"not, of what a machine has not", []Condition{Not(a)}, "3: 2 3 4"},
-		{"nested", []Condition{Not(Any([]Condition{All([]Condition{OwnedBy("7"), Not(a)}), HasStatus(LockedOut)})), OfKind(Human)}, "2: 1 5"},
+		{"all within", []Condition{listing.All([]Condition{OwnedBy("8"), listing.All([]Condition{OfKind(Human)})})}, "2: 3 5"},
+		{"any", []Condition{listing.Any([]Condition{a, OfKind(Machine)})}, "3: 1 4 5"},
+		{"any of none", []Condition{listing.Any(nil)}, "0: "},
+		{"all of none", []Condition{listing.All(nil)}, "5: 1 2 3 4 5"},
+		{"not", []Condition{listing.Not(OwnedBy("8"))}, "2: 1 2"},
+		{"not, of what a machine has not", []Condition{listing.Not(a)}, "3: 2 3 4"},
+		{"nested", []Condition{listing.Not(listing.Any([]Condition{listing.All([]Condition{OwnedBy("7"), listing.Not(a)}), HasStatus(LockedOut)})), OfKind(Human)}, "2: 1 5"},
 	}
 	eachList(t, func(t *testing.T, db store.DB) {
 		for _, c := range cases {

@@ -8,6 +8,7 @@ import (
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
+	"castellan/internal/listing"
 	"castellan/internal/search"
 	"castellan/internal/user"
 	"castellan/internal/usermetadata"
@@ -140,16 +141,16 @@ func (r *queries) one(field string, q *userv2.SearchQuery, depth int) (user.Cond
 	switch q := q.GetQuery().(type) {
 	case *userv2.SearchQuery_AndQuery:
 		all, err := r.list(q.AndQuery.GetQueries(), depth+1, inside(field+".and_query.queries"))
-		return user.All(all), err
+		return listing.All(all), err
 	case *userv2.SearchQuery_OrQuery:
 		any, err := r.each(q.OrQuery.GetQueries(), depth+1, inside(field+".or_query.queries"))
-		return user.Any(any), err
+		return listing.Any(any), err
 	case *userv2.SearchQuery_NotQuery:
 		if q.NotQuery.GetQuery() == nil {
 			return none, fault.Invalid("USER-query1", "Errors.Query.InvalidRequest", field+".not_query.query", "is required")
 		}
 		of, err := r.list([]*userv2.SearchQuery{q.NotQuery.GetQuery()}, depth+1, only(field+".not_query.query"))
-		return user.Not(user.All(of)), err
+		return listing.Not(listing.All(of)), err
 	case *userv2.SearchQuery_StateQuery:
 		return stateCondition(field, q.StateQuery.GetState())
 	case *userv2.SearchQuery_TypeQuery:
@@ -178,7 +179,7 @@ func (r *queries) each(list []*userv2.SearchQuery, depth int, name func(i int) s
 		if err != nil {
 			return nil, err
 		}
-		any = append(any, user.All(alone))
+		any = append(any, listing.All(alone))
 	}
 	return any, nil
 }
