@@ -51,51 +51,51 @@ func (s *Service) Add(ctx context.Context, instance ident.InstanceID, actor iden
 	return after, nil
 }
 
-// Change gives an authorization other roles, see [Change.Decide].
+// Change gives an authorization other roles, see [Change.Decide]. What it rests on is held before the
+// authorization is: whoever takes that away goes the same way.
 func (s *Service) Change(ctx context.Context, instance ident.InstanceID, actor ident.Actor, id ident.AuthorizationID, wish Change) (State, error) {
-	return s.change(ctx, instance, actor, id, func(ctx context.Context, w *eventlog.Writer, before State) ([]eventlog.Payload, error) {
-		given, err := terms(ctx, w, s.DB.Dialect(), instance, before.Project, before.Org(), wish.Roles)
-		if err != nil {
-			return nil, err
+	var given Terms
+	return s.change(ctx, instance, actor, id, func(ctx context.Context, w *eventlog.Writer) error {
+		of, err := Get(ctx, w, instance, id)
+		if err == nil {
+			given, err = terms(ctx, w, s.DB.Dialect(), instance, of.Project, of.Org(), wish.Roles)
 		}
-		return wish.Decide(before, given)
-	})
+		return err
+	}, func(before State) ([]eventlog.Payload, error) { return wish.Decide(before, given) })
 }
 
 // Deactivate makes an authorization of no use, see [Deactivate.Decide].
 func (s *Service) Deactivate(ctx context.Context, instance ident.InstanceID, actor ident.Actor, id ident.AuthorizationID) (State, error) {
-	return s.change(ctx, instance, actor, id, alone(Deactivate{}.Decide))
+	return s.change(ctx, instance, actor, id, alone, Deactivate{}.Decide)
 }
 
 // Activate makes an authorization of use again, see [Activate.Decide].
 func (s *Service) Activate(ctx context.Context, instance ident.InstanceID, actor ident.Actor, id ident.AuthorizationID) (State, error) {
-	return s.change(ctx, instance, actor, id, alone(Activate{}.Decide))
+	return s.change(ctx, instance, actor, id, alone, Activate{}.Decide)
 }
 
 // Remove removes an authorization, and returns it as it was last.
 func (s *Service) Remove(ctx context.Context, instance ident.InstanceID, actor ident.Actor, id ident.AuthorizationID) (State, error) {
-	return s.change(ctx, instance, actor, id, alone(Remove{}.Decide))
+	return s.change(ctx, instance, actor, id, alone, Remove{}.Decide)
 }
 
-// decision decides about an authorization that is held.
-type decision func(ctx context.Context, w *eventlog.Writer, before State) ([]eventlog.Payload, error)
+// alone is what a decision needs that looks at the authorization and nothing else.
+func alone(context.Context, *eventlog.Writer) error { return nil }
 
-// alone is a decision for which the authorization is enough.
-func alone(decide func(State) ([]eventlog.Payload, error)) decision {
-	return func(_ context.Context, _ *eventlog.Writer, before State) ([]eventlog.Payload, error) {
-		return decide(before)
-	}
-}
-
-// change is every command on one that exists: load, decide, append.
-func (s *Service) change(ctx context.Context, instance ident.InstanceID, actor ident.Actor, id ident.AuthorizationID, decide decision) (after State, err error) {
+// change is every command on one that exists: prepare, load, decide, append.
+func (s *Service) change(ctx context.Context, instance ident.InstanceID, actor ident.Actor, id ident.AuthorizationID,
+	prepare func(context.Context, *eventlog.Writer) error, decide func(State) ([]eventlog.Payload, error),
+) (after State, err error) {
 	err = s.Log.Write(ctx, instance, actor, func(ctx context.Context, w *eventlog.Writer) error {
+		if err := prepare(ctx, w); err != nil {
+			return err
+		}
 		before, err := hold(ctx, w, s.DB.Dialect(), instance, id)
 		if err != nil {
 			return err
 		}
 		after = before
-		events, err := decide(ctx, w, before)
+		events, err := decide(before)
 		if err != nil || len(events) == 0 {
 			return err
 		}
