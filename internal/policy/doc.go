@@ -13,7 +13,8 @@
 // its settings, and what the instance has does not matter to it any more.
 //
 // It refuses passwords of less than 1 or more than 72 bytes as a rule (MODEL-Lsp0e), lifetimes of
-// less than a second (INST-10sxks), a change that changes nothing, a second policy of one kind for an
+// less than a second (INST-10sxks), login names with the domain of the organization, which nothing makes yet
+// (POLICY-login1), a change that changes nothing, a second policy of one kind for an
 // organization, and to change or remove one that is not there.
 //
 // It guarantees that [Resolver] finds out what holds with one read, whatever has been set.

@@ -82,8 +82,12 @@ func TestChange(t *testing.T) {
 			Fault: &logtest.Refusal{Kind: fault.FailedPrecondition, ID: "INSTANCE-0psjF"},
 		},
 		{
-			Name: "domains", When: when(DomainSettings{UserLoginMustBeDomain: new(true), ValidateOrgDomains: new(false)}),
-			Then: []eventlog.Payload{InstanceDomainChanged{DomainSettings{UserLoginMustBeDomain: new(true)}}},
+			Name: "domains", When: when(DomainSettings{UserLoginMustBeDomain: new(false), ValidateOrgDomains: new(true)}),
+			Then: []eventlog.Payload{InstanceDomainChanged{DomainSettings{ValidateOrgDomains: new(true)}}},
+		},
+		{
+			Name: "domains in login names", When: when(DomainSettings{UserLoginMustBeDomain: new(true)}),
+			Fault: &logtest.Refusal{Kind: fault.Unimplemented, ID: "POLICY-login1", Fields: []string{"user_login_must_be_domain"}},
 		},
 		{
 			Name: "the same domains", When: when(DomainSettings{UserLoginMustBeDomain: new(false)}),

@@ -93,7 +93,16 @@ func (s ComplexitySettings) check() error {
 
 func (AgeSettings) check() error     { return nil }
 func (LockoutSettings) check() error { return nil }
-func (DomainSettings) check() error  { return nil }
+
+// check refuses login names with the domain of the organization: nothing makes them yet, and to accept the
+// setting would be to promise it.
+func (s DomainSettings) check() error {
+	if s.UserLoginMustBeDomain != nil && *s.UserLoginMustBeDomain {
+		return fault.New(fault.Unimplemented, "POLICY-login1", "Errors.Instance.DomainPolicy.LoginNotSupported").
+			WithViolation("user_login_must_be_domain", "must be false: login names have no domains yet")
+	}
+	return nil
+}
 
 func (s OIDCSettings) check() error {
 	var refused *fault.Error

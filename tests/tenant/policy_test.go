@@ -115,6 +115,7 @@ func TestDomainPolicy(t *testing.T) {
 		x.write(adminAPI+"UpdateDomainPolicy", change, changed, []string{"instance.policy.domain.changed"})
 		x.equal(changed, &adminv1.UpdateDomainPolicyResponse{Details: &zitadelv1.ObjectDetails{ResourceOwner: x.ID, Sequence: 1}}, noDates)
 		x.refused(adminAPI+"UpdateDomainPolicy", change, codes.FailedPrecondition, "INSTANCE-pl9fN")
+		x.refused(adminAPI+"UpdateDomainPolicy", &adminv1.UpdateDomainPolicyRequest{UserLoginMustBeDomain: true}, codes.Unimplemented, "POLICY-login1")
 		get(&policyv1.DomainPolicy{
 			IsDefault: true, ValidateOrgDomains: true, SmtpSenderAddressMatchesInstanceDomain: true,
 			Details: &zitadelv1.ObjectDetails{ResourceOwner: x.ID, Sequence: 1},

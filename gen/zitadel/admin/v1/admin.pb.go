@@ -1534,7 +1534,8 @@ func (x *SetDefaultOrgResponse) GetDetails() *v1.ObjectDetails {
 // UpdateDomainPolicyRequest is what shall hold; all of it counts.
 type UpdateDomainPolicyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The login name of a user ends with the primary domain of its organization.
+	// The login name of a user ends with the primary domain of its organization. Not implemented yet: true
+	// is refused.
 	UserLoginMustBeDomain bool `protobuf:"varint,1,opt,name=user_login_must_be_domain,json=userLoginMustBeDomain,proto3" json:"user_login_must_be_domain,omitempty"`
 	// An organization has to prove that a domain is its own.
 	ValidateOrgDomains bool `protobuf:"varint,2,opt,name=validate_org_domains,json=validateOrgDomains,proto3" json:"validate_org_domains,omitempty"`
