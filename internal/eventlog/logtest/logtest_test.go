@@ -207,8 +207,8 @@ func TestCheckFold(t *testing.T) {
 		"truth changed":   {`UPDATE org_domains SET is_verified = TRUE WHERE domain = 'b.example'`, "table org_domains: 1 rows a rebuild does not give, 1 rows missing"},
 		"row removed":     {`DELETE FROM org_domains WHERE domain = 'a.example'`, "table org_domains: 0 rows a rebuild does not give, 1 rows missing"},
 		"all rows gone":   {`DELETE FROM org_domains`, "table org_domains: 0 rows a rebuild does not give, 2 rows missing"},
-		"row added":       {`INSERT INTO org_domains VALUES ('1', '2', 'c.example', FALSE, FALSE)`, "table org_domains: 1 rows a rebuild does not give, 0 rows missing"},
-		"foreign row":     {`INSERT INTO org_domains VALUES ('9', '2', 'a.example', FALSE, FALSE)`, "table org_domains: 1 rows a rebuild does not give, 0 rows missing"},
+		"row added":       {`INSERT INTO org_domains (instance_id, org_id, domain, is_verified, is_primary) VALUES ('1', '2', 'c.example', FALSE, FALSE)`, "table org_domains: 1 rows a rebuild does not give, 0 rows missing"},
+		"foreign row":     {`INSERT INTO org_domains (instance_id, org_id, domain, is_verified, is_primary) VALUES ('9', '2', 'a.example', FALSE, FALSE)`, "table org_domains: 1 rows a rebuild does not give, 0 rows missing"},
 		"time changed":    {`UPDATE orgs SET changed_at = changed_at + 1`, "table orgs: 1 rows"},
 		"sequence behind": {`UPDATE orgs SET sequence = 2`, "table orgs: 1 rows"},
 	}
