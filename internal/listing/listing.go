@@ -76,6 +76,14 @@ func (l *List) Among(column string, values ...string) {
 	l.sets = append(l.sets, set{column, values})
 }
 
+// Each adds, for each of some ids, the condition that a column has it: two different ones are met by no row,
+// none is met by all.
+func Each[T ~string](l *List, column string, ids []T) {
+	for _, id := range ids {
+		l.Among(column, string(id))
+	}
+}
+
 // Compare adds conditions on a text, all of which must hold, where there is no column with its folded form
 // for [search.Where.Text]. A column that is NULL meets none.
 func (l *List) Compare(column string, conditions ...search.Text) {

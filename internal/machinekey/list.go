@@ -52,9 +52,9 @@ func List(ctx context.Context, db store.DB, at ident.InstanceID, s Search) (tota
 		l := listing.New(db.Dialect(), Table, "key_id")
 		l.And("instance_id = " + l.Arg(at))
 		l.Within(s.Within, listing.Columns{Org: "org_id", Self: "user_id"})
-		each(l, "key_id", s.IDs)
-		each(l, "user_id", s.Users)
-		each(l, "org_id", s.Orgs)
+		listing.Each(l, "key_id", s.IDs)
+		listing.Each(l, "user_id", s.Users)
+		listing.Each(l, "org_id", s.Orgs)
 		l.Moment("created_at", s.Created...)
 		l.Moment("expires_at", s.Expires...)
 		var ids []string
@@ -70,11 +70,4 @@ func List(ctx context.Context, db store.DB, at ident.InstanceID, s Search) (tota
 		return 0, nil, fmt.Errorf("list keys of instance %s: %w", at, err)
 	}
 	return total, page, nil
-}
-
-// each adds a condition for each value.
-func each[T ~string](l *listing.List, column string, values []T) {
-	for _, v := range values {
-		l.Among(column, string(v))
-	}
 }
