@@ -2,8 +2,8 @@
 // serves it: who makes it, what the caller may on an instance, under which key it may be repeated,
 // and which page of a list it is about.
 //
-// It is the one thing castellan keeps in a context value. The instance is not among it:
-// that is an argument, from the wire inward (law 3 of the design).
+// It is what a handler finds in its context. The instance is not among it: that is an argument, from
+// the wire inward (law 3 of the design; how it gets past generated signatures, package bind says).
 package call
 
 import (
