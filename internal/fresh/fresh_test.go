@@ -135,7 +135,7 @@ func eachEngine(t *testing.T, fn func(t *testing.T, a, b *node)) {
 	storetest.EachDatabase(t, func(t *testing.T, d *storetest.Database) {
 		db := d.Open(t)
 		a := newNode(t, db)
-		b := a
+		var b *node
 		if d.Engine.MultiNode {
 			b = newNode(t, d.Open(t))
 		} else {

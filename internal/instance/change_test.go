@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"slices"
 	"testing"
 
 	"castellan/internal/defaults"
@@ -71,7 +72,7 @@ func TestAddDomain(t *testing.T) {
 }
 
 func TestSetDefaultOrg(t *testing.T) {
-	org := append(given[:4:4], DefaultOrgSet{Org: "7"})
+	org := slices.Concat(given[:4], []eventlog.Payload{DefaultOrgSet{Org: "7"}})
 	logtest.Run(t, Noun, []logtest.Case[State]{
 		{Name: "another", Given: org, When: SetDefaultOrg{Org: "8"}.Decide, Then: []eventlog.Payload{DefaultOrgSet{Org: "8"}}},
 		{

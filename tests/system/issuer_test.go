@@ -90,7 +90,9 @@ func TestKeysRotate(t *testing.T) {
 		m, stranger := newMachine(t, n, "a.example"), newMachine(t, n, "b.example")
 		exec(t, n, `UPDATE users SET access_token_type = 'jwt'`)
 		there := elsewhere.At(t, "a.example")
-		mine := func() string { return machine{tenant: tenant{at: there}, user: m.user, key: m.key, private: m.private}.token(t, "openid") }
+		mine := func() string {
+			return machine{tenant: tenant{at: there}, user: m.user, key: m.key, private: m.private}.token(t, "openid")
+		}
 
 		first := m.token(t, "openid")
 		r := rely(t, m.at)
