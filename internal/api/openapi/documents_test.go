@@ -203,7 +203,11 @@ func TestOperationsMatchRPCs(t *testing.T) {
 		if got := operation["requestBody"] != nil; got != (r.body != "") {
 			t.Errorf("has a body: %t, want %t", got, r.body != "")
 		}
-		success := at(operation, "responses", "200", "content", "application/json", "schema")["$ref"]
+		status := "200"
+		if other := proto.GetExtension(r.method.Options(), optionsv1.E_Success).(int32); other != 0 {
+			status = fmt.Sprint(other)
+		}
+		success := at(operation, "responses", status, "content", "application/json", "schema")["$ref"]
 		if want := "#/components/schemas/" + string(r.method.Output().FullName()); success != want {
 			t.Errorf("success is %v, want %s", success, want)
 		}
