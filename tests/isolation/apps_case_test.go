@@ -65,6 +65,7 @@ func init() {
 		"entity_id": "client_id", // the application of a target has no entity id; this is what it is known by
 	})
 	ownerLacks[applications+"/DeleteApplication"] = "ORG_OWNER has no project.app.delete (contract roles.tsv)"
+	except(applications+"/CreateApplication", "application_id", "ids are those of one instance: in another the id is free, and where it is not it is refused")
 	absent[applications+"/ReactivateApplication"] = true // the application is active
 
 	add(grants, map[string]case_{
@@ -100,9 +101,6 @@ func init() {
 		"filters.project_id.id":           "project_id",
 		"filters.project_grant_id.id":     "granted_organization_id", // a grant is named by whom it is to
 	})
-	const nothing = "to who may remove anything of its instance, what is not there is removed already"
-	idempotent[grants+"/DeleteAuthorization"] = nothing
-	except(grants+"/DeleteAuthorization", "id", nothing)
 
 	add(permissions, map[string]case_{
 		"ListAdministrators": {list, func(t Target) proto.Message {
@@ -128,5 +126,4 @@ func init() {
 		"filters.in_user_ids_filter.ids":                 "member_id",
 		"filters.user_organization_id.id":                "organization_id",
 	})
-	except(permissions+"/DeleteAdministrator", "user_id", "who is no administrator of what is one's own need not be removed from it")
 }

@@ -236,6 +236,7 @@ func restOf(t testing.TB, d protoreflect.MethodDescriptor, in proto.Message) (ve
 	}
 	for try, p := range map[string]string{
 		http.MethodGet: rule.GetGet(), http.MethodPost: rule.GetPost(), http.MethodPut: rule.GetPut(), http.MethodDelete: rule.GetDelete(),
+		http.MethodPatch: rule.GetPatch(),
 	} {
 		if p != "" {
 			verb, path = try, p
@@ -246,11 +247,32 @@ func restOf(t testing.TB, d protoreflect.MethodDescriptor, in proto.Message) (ve
 		return url.PathEscape(fmt.Sprint(m.Get(m.Descriptor().Fields().ByName(protoreflect.Name(strings.Trim(v, "{}")))).Interface()))
 	})
 	if rule.GetBody() == "" {
-		return verb, path, "", true
+		return verb, path + queryOf(m, path), "", true
 	}
 	text, err := protojson.Marshal(in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return verb, path, string(text), true
+}
+
+// queryOf is the query of a request without a body: its texts that are not in the path.
+func queryOf(m protoreflect.Message, path string) string {
+	values := url.Values{}
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Kind() != protoreflect.StringKind:
+		case f.IsList():
+			for i := range v.List().Len() {
+				values.Add(f.JSONName(), v.List().Get(i).String())
+			}
+		case !strings.Contains(path, url.PathEscape(v.String())):
+			values.Add(f.JSONName(), v.String())
+		}
+		return true
+	})
+	if len(values) == 0 {
+		return ""
+	}
+	return "?" + values.Encode()
 }
