@@ -52,7 +52,7 @@ func ReadREST(status int, h http.Header, text []byte, into proto.Message) (Answe
 	if got := h.Get("Content-Type"); got != "application/json" {
 		return a, fmt.Errorf("%w: status %d, Content-Type %q: %.200s", errNoAnswer, status, got, text)
 	}
-	if status == http.StatusOK {
+	if status == http.StatusOK || status == http.StatusCreated {
 		return a, fromJSON(text, into)
 	}
 	var s struct {
