@@ -35,9 +35,20 @@ const service = "zitadel.system.v1.SystemService"
 var services = map[string]string{
 	service:                               "zitadel/system.proto",
 	"zitadel.instance.v2.InstanceService": "zitadel/instance/v2/instance_service.proto",
-	"zitadel.instance.v2beta.InstanceService":      "zitadel/instance/v2beta/instance_service.proto",
-	"castellan.system.v1.InstanceLifecycleService": "castellan/system/v1/lifecycle.proto",
-	"grpc.health.v1.Health":                        "grpc/health/v1/health.proto",
+	"zitadel.instance.v2beta.InstanceService":                  "zitadel/instance/v2beta/instance_service.proto",
+	"castellan.system.v1.InstanceLifecycleService":             "castellan/system/v1/lifecycle.proto",
+	"castellan.events.v1.EventService":                         "castellan/events/v1/events.proto",
+	"zitadel.admin.v1.AdminService":                            "zitadel/admin.proto",
+	"zitadel.application.v2.ApplicationService":                "zitadel/application/v2/application_service.proto",
+	"zitadel.auth.v1.AuthService":                              "zitadel/auth.proto",
+	"zitadel.authorization.v2.AuthorizationService":            "zitadel/authorization/v2/authorization_service.proto",
+	"zitadel.internal_permission.v2.InternalPermissionService": "zitadel/internal_permission/v2/internal_permission_service.proto",
+	"zitadel.management.v1.ManagementService":                  "zitadel/management.proto",
+	"zitadel.org.v2.OrganizationService":                       "zitadel/org/v2/org_service.proto",
+	"zitadel.project.v2.ProjectService":                        "zitadel/project/v2/project_service.proto",
+	"zitadel.user.v2.UserService":                              "zitadel/user/v2/user_service.proto",
+	"zitadel.webkey.v2.WebKeyService":                          "zitadel/webkey/v2/webkey_service.proto",
+	"grpc.health.v1.Health":                                    "grpc/health/v1/health.proto",
 }
 
 // TestProbes is contract section 7: alive, ready, and both without credentials.
