@@ -117,8 +117,12 @@ func TestGrpcurl(t *testing.T) {
 		authorized := []string{"-H", "authorization: Bearer " + kit.Operator().Token(t)}
 		const service = "zitadel.system.v1.SystemService"
 		services := []string{
-			"castellan.system.v1.InstanceLifecycleService", "grpc.health.v1.Health", "zitadel.instance.v2.InstanceService",
-			"zitadel.instance.v2beta.InstanceService", service,
+			"castellan.events.v1.EventService", "castellan.system.v1.InstanceLifecycleService", "grpc.health.v1.Health",
+			"zitadel.admin.v1.AdminService", "zitadel.application.v2.ApplicationService", "zitadel.auth.v1.AuthService",
+			"zitadel.authorization.v2.AuthorizationService", "zitadel.instance.v2.InstanceService",
+			"zitadel.instance.v2beta.InstanceService", "zitadel.internal_permission.v2.InternalPermissionService",
+			"zitadel.management.v1.ManagementService", "zitadel.org.v2.OrganizationService",
+			"zitadel.project.v2.ProjectService", service, "zitadel.user.v2.UserService", "zitadel.webkey.v2.WebKeyService",
 		}
 		if out, err := grpcurl(host, "list"); err != nil || out != strings.Join(services, "\n")+"\n" {
 			t.Errorf("list: %v %s", err, out)
