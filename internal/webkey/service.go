@@ -49,8 +49,12 @@ func (s *Service) First(ctx context.Context, instance ident.InstanceID) ([]State
 	return s.first.Do(ctx, instance, func(ctx context.Context) ([]State, error) { return s.makeFirst(ctx, instance) })
 }
 
-// makeFirst is First of one caller on this node.
+// makeFirst is First of one caller on this node. It looks before it makes a key, which takes long: a caller may
+// have found none just before another one had made them.
 func (s *Service) makeFirst(ctx context.Context, instance ident.InstanceID) ([]State, error) {
+	if keys, err := List(ctx, s.DB, instance); err != nil || len(keys) > 0 {
+		return keys, err
+	}
 	pairs, err := s.pairs(ctx, First, 2)
 	if err != nil {
 		return nil, err
