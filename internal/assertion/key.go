@@ -55,19 +55,6 @@ func (k *Key) ValidAt(now time.Time) error {
 	return nil
 }
 
-// Verify returns an error unless text is signed with the key, by an algorithm that fits it. It does
-// not look at what the text says, see [Parse].
-func (k *Key) Verify(text string) error {
-	signed, err := jose.ParseSignedCompact(text, k.algorithms)
-	if err != nil {
-		return fmt.Errorf("the token cannot be verified: %.200w", err)
-	}
-	if _, err := signed.Verify(k.key); err != nil {
-		return fmt.Errorf("the signature is not by the key: %w", err)
-	}
-	return nil
-}
-
 // ParseKey reads exactly one PEM block: a PKIX or PKCS#1 public key or an X.509 certificate, whatever
 // the block calls itself, of RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519. Its
 // error completes a sentence that begins with the name of the field. It says so when it is given a
