@@ -16,6 +16,7 @@ import (
 
 var tables = []eventlog.Table[State]{{
 	Name:      "apps",
+	Kept:      eventlog.Kept{Epoch: eventlog.Access, FoundOnly: true},
 	Key:       []string{"instance_id", "app_id"},
 	Aggregate: "app_id",
 	Rest: []string{
@@ -189,6 +190,7 @@ func hold(ctx context.Context, tx store.Tx, d *store.Dialect, instance ident.Ins
 
 var keyTables = []eventlog.Table[KeyState]{{
 	Name:      "app_keys",
+	Kept:      eventlog.Kept{Epoch: eventlog.Access},
 	Key:       []string{"instance_id", "key_id"},
 	Aggregate: "key_id",
 	Rest:      []string{"app_id", "org_id", "public_key", "expires_at", "sequence", "created_at", "changed_at"},

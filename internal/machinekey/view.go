@@ -15,6 +15,7 @@ const Table = "machine_keys"
 
 var tables = []eventlog.Table[State]{{
 	Name:      Table,
+	Kept:      eventlog.Kept{Epoch: eventlog.Access},
 	Key:       []string{"instance_id", "key_id"},
 	Aggregate: "key_id",
 	Rest:      []string{"org_id", "user_id", "public_key", "expires_at", "sequence", "created_at", "changed_at"},

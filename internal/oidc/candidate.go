@@ -24,7 +24,7 @@ const applicationSQL = `SELECT a.app_id, a.project_id, a.kind, a.auth_method, a.
 
 // applicationByID reads the application of a client_id.
 func (p *Provider) applicationByID(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
-	return p.hold(ctx, at, func(from store.Scanner) (*candidate, error) {
+	return p.kept(ctx, candidateKey{at, false, c.id, c.claims.KeyID}, func(from store.Scanner) (*candidate, error) {
 		h := &candidate{found: true, client: client{id: c.id, ground: session.Ground{Client: c.id}}}
 		var (
 			grants, tokens, state, project, org string
@@ -61,12 +61,14 @@ const (
 
 // machineByName reads the machine user whose id or user name is a client_id (contract section 5.2).
 func (p *Provider) machineByName(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
-	return p.hold(ctx, at, scanMachine, machineByNameSQL, string(at), c.claims.KeyID, c.id, user.LoginKey(c.id))
+	// This one is not kept in memory: a new user may be meant by the same text.
+	h, err := store.One(ctx, p.DB, scanMachine, machineByNameSQL, string(at), c.claims.KeyID, c.id, user.LoginKey(c.id))
+	return somebody(at, h, err)
 }
 
 // machineByID reads the machine user who is the subject of an assertion.
 func (p *Provider) machineByID(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
-	return p.hold(ctx, at, scanMachine, machineByIDSQL, string(at), c.claims.KeyID, c.id)
+	return p.kept(ctx, candidateKey{at, true, c.id, c.claims.KeyID}, scanMachine, machineByIDSQL, string(at), c.claims.KeyID, c.id)
 }
 
 // scanMachine reads one row of the statements above.
@@ -89,16 +91,41 @@ func scanMachine(from store.Scanner) (*candidate, error) {
 	return h, err
 }
 
-// hold reads a candidate; nobody when there is none.
-func (p *Provider) hold(ctx context.Context, at ident.InstanceID, scan func(store.Scanner) (*candidate, error),
+// candidateKey is what a candidate is kept by: a machine or an application, by its id, with one of its keys,
+// or with none.
+type candidateKey struct {
+	at      ident.InstanceID
+	machine bool
+	id      string
+	key     string
+}
+
+// maxCandidates is how many candidates are kept in memory.
+const maxCandidates = 10_000
+
+// kept returns a candidate that is kept in memory and has not changed since, or reads it. Only those are kept
+// who are there, with the key that was asked for: strangers have nothing kept.
+func (p *Provider) kept(ctx context.Context, by candidateKey, scan func(store.Scanner) (*candidate, error),
 	sql string, args ...any,
 ) (*candidate, error) {
-	h, err := store.One(ctx, p.DB, scan, sql, args...)
+	found, err := p.candidates.Get(ctx, by.at, by, func(ctx context.Context, q store.Querier) (*candidate, error) {
+		h, err := store.One(ctx, q, scan, sql, args...)
+		if err == nil && by.key != "" && len(h.key) == 0 {
+			err = store.ErrNotFound
+		}
+		return h, err
+	})
+	return somebody(by.at, found, err)
+}
+
+// somebody returns a copy of a candidate, to be filled in; that of nobody when there was none.
+func somebody(at ident.InstanceID, found *candidate, err error) (*candidate, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return &candidate{}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find a client of instance %s: %w", at, err)
 	}
-	return h, nil
+	h := *found
+	return &h, nil
 }

@@ -66,8 +66,9 @@ type Provider struct {
 	Logger *slog.Logger
 
 	// Made by Handler.
-	parsed    parsedKeys
-	lifetimes *fresh.Cache[ident.InstanceID, defaults.OIDC]
+	parsed     parsedKeys
+	lifetimes  *fresh.Cache[ident.InstanceID, defaults.OIDC]
+	candidates *fresh.Cache[candidateKey, *candidate]
 }
 
 // endpoints is the table of what is served. No two have the same path.
@@ -115,6 +116,7 @@ type Request struct {
 func (p *Provider) Handler() (handler http.Handler, serves func(path string) bool) {
 	p.parsed = newParsedKeys()
 	p.lifetimes = fresh.NewCache[ident.InstanceID, defaults.OIDC](p.Epochs, maxLifetimes)
+	p.candidates = fresh.NewCache[candidateKey, *candidate](p.Epochs, maxCandidates)
 	all := make(map[string]http.Handler)
 	for _, e := range p.endpoints() {
 		if all[e.path] != nil {

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -196,7 +197,9 @@ func begun[S eventlog.State](w *world, at ident.InstanceID, noun *eventlog.Noun[
 // sql changes rows as a command of a noun would.
 func (w *world) sql(sql string, args ...any) {
 	w.Helper()
-	w.must(w.db.Update(w.Context(), func(ctx context.Context, tx store.Tx) error { return tx.Exec(ctx, sql, args...) }))
+	w.must(w.db.Update(w.Context(), func(ctx context.Context, tx store.Tx) error {
+		return errors.Join(tx.Exec(ctx, sql, args...), tx.Exec(ctx, `UPDATE cache_epochs SET settings = settings + 1, access = access + 1`))
+	}))
 }
 
 // facts are those of a token of ada, whom the application web has signed in.

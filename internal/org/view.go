@@ -35,6 +35,7 @@ func unlessRemoved(rows func(State) [][]any) func(State) [][]any {
 var tables = []eventlog.Table[State]{
 	{
 		Name:      "orgs",
+		Kept:      eventlog.Kept{Epoch: eventlog.Access, FoundOnly: true},
 		Key:       []string{"instance_id", "org_id"},
 		Aggregate: "org_id",
 		Rest:      []string{"name", "state", "sequence", "created_at", "changed_at"},

@@ -19,6 +19,7 @@ func stateOf(active bool) string {
 var tables = []eventlog.Table[State]{
 	{
 		Name:      "projects",
+		Kept:      eventlog.Kept{Epoch: eventlog.Access, FoundOnly: true},
 		Key:       []string{"instance_id", "project_id"},
 		Aggregate: "project_id",
 		Rest: []string{

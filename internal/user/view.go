@@ -18,6 +18,7 @@ const Table = "users"
 
 var tables = []eventlog.Table[State]{{
 	Name:      Table,
+	Kept:      eventlog.Kept{Epoch: eventlog.Access, FoundOnly: true},
 	Key:       []string{"instance_id", "user_id"},
 	Aggregate: "user_id",
 	Rest: []string{
