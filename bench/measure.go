@@ -47,7 +47,7 @@ func (f *field) measureLoad(ctx context.Context) error {
 	}
 	for _, step := range []func(context.Context, servers) error{
 		f.measureOne, f.measureReadREST, f.measureReadGRPC, f.measureList, f.measureExists, f.measureAddDomain,
-		f.measureMany, f.measureTokens, f.measureIntrospect, f.measureKey, f.measureHuman, f.measureConsistency,
+		f.measureMany, f.measureTokens, f.measureIntrospect, f.measureIssuer, f.measureKey, f.measureHuman, f.measureConsistency,
 	} {
 		if err := step(ctx, s); err != nil {
 			return err
