@@ -55,7 +55,7 @@ var rings = []struct {
 }
 
 // support are packages for tests; nothing that is shipped imports them.
-var support = []string{"internal/assertion/assertiontest", "internal/store/storetest", "internal/eventlog/logtest", "internal/terminal/terminaltest"}
+var support = []string{"internal/dpop/dpoptest", "internal/assertion/assertiontest", "internal/store/storetest", "internal/eventlog/logtest", "internal/terminal/terminaltest"}
 
 // apart are trees outside the rings: generated code, which the wire and what is around it
 // may import; tools, benchmarks and black-box tests, which import what they look at.

@@ -236,13 +236,13 @@ func TestWhoseTokensAreExchanged(t *testing.T) {
 		// One that is bound: by who has the key, or by who it is meant for and has authenticated.
 		mine := w.holder()
 		f = facts("openid")
-		f.Thumbprint = mine.thumbprint
+		f.Thumbprint = mine.Thumbprint
 		bound := w.issue(f, false)
 		w.refuses("bound, without a proof", w.exchangeAs("web", "subject_token", bound, "subject_token_type", typeAccessToken), 400, codeInvalidRequest)
 		w.refuses("bound, by a public client", spa(bound), 400, codeInvalidRequest)
 		w.refuses("bound, with another key", spa(bound, w.holder().proof("POST", pathToken, "")), 400, codeInvalidRequest)
 		a := spa(bound, mine.proof("POST", pathToken, ""))
-		if got := w.given(a); got.Thumbprint != mine.thumbprint || a.body["token_type"] != "DPoP" {
+		if got := w.given(a); got.Thumbprint != mine.Thumbprint || a.body["token_type"] != "DPoP" {
 			w.Errorf("bound: %s", a.text)
 		}
 		f.Client, f.Grounds = "spa", []session.Ground{{Kind: session.App, User: "ada", Client: "spa"}}

@@ -103,7 +103,7 @@ func TestRefreshOfABoundSession(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		mine, other := w.holder(), w.holder()
 		f := facts("openid")
-		f.Thumbprint = mine.thumbprint
+		f.Thumbprint = mine.Thumbprint
 		_, refresh := w.started(f, false)
 		ofSPA := f
 		ofSPA.Client, ofSPA.Grounds = "spa", []session.Ground{{Kind: session.App, User: "ada", Client: "spa"}}
@@ -123,13 +123,13 @@ func TestRefreshOfABoundSession(t *testing.T) {
 		w.refuses("a public client, without a proof", spa(""), 400, codeInvalidProof)
 		w.refuses("a public client, with another key", spa(other.proof("POST", pathToken, "")), 400, codeInvalidProof)
 		a := spa(mine.proof("POST", pathToken, ""))
-		if got := w.given(a); got.Thumbprint != mine.thumbprint || a.body["token_type"] != "DPoP" {
+		if got := w.given(a); got.Thumbprint != mine.Thumbprint || a.body["token_type"] != "DPoP" {
 			w.Errorf("a public client: %s", a.text)
 		}
 		proof := other.proof("POST", pathToken, "")
 		w.refuses("a token that was made up", ask("refresh_token=x", proof, "Authorization", basic("web", "secret")), 400, codeInvalidGrant)
 		a = web(proof) // which did not count then
-		if got := w.given(a); got.Thumbprint != other.thumbprint || a.body["token_type"] != "DPoP" {
+		if got := w.given(a); got.Thumbprint != other.Thumbprint || a.body["token_type"] != "DPoP" {
 			w.Errorf("another key: %s", a.text)
 		}
 		next := a.body["refresh_token"].(string)

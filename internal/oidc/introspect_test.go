@@ -83,7 +83,7 @@ func TestIntrospectionByProjectAndOfBoundTokens(t *testing.T) {
 			w.Errorf("a token whose audience is the project: %s", a.text)
 		}
 		bound := facts("openid")
-		bound.Thumbprint = w.holder().thumbprint
+		bound.Thumbprint = w.holder().Thumbprint
 		a := w.ask("api", w.issue(bound, false))
 		if a.body["token_type"] != "DPoP" || !cmp.Equal(a.body["cnf"], any(map[string]any{"jkt": bound.Thumbprint})) {
 			w.Errorf("a token that is bound: %s", a.text)

@@ -455,7 +455,7 @@ func TestTokensAreBoundToKeys(t *testing.T) {
 		form := url.Values{"grant_type": {grantClientCredentials}, "client_id": {"bot"}, "client_secret": {"secret"}, "scope": {"openid"}}.Encode()
 		proof := h.proof(http.MethodPost, pathToken, "")
 		a := w.do(http.MethodPost, pathToken, form, "DPoP", proof)
-		if got := w.token(a); got.Thumbprint != h.thumbprint || a.body["token_type"] != "DPoP" {
+		if got := w.token(a); got.Thumbprint != h.Thumbprint || a.body["token_type"] != "DPoP" {
 			w.Errorf("bound to %q as %v", got.Thumbprint, a.body["token_type"])
 		}
 		for name, headers := range map[string][]string{
@@ -471,7 +471,7 @@ func TestTokensAreBoundToKeys(t *testing.T) {
 		// With an assertion it is the same, and strangers cannot make the server remember anything.
 		b := w.do(http.MethodPost, pathToken, url.Values{"grant_type": {grantJWTBearer}, "scope": {"openid"}, "assertion": {botAssertion("k-ed", nil)}}.Encode(),
 			"DPoP", h.proof(http.MethodPost, pathToken, ""))
-		if got := w.token(b); got.Thumbprint != h.thumbprint || b.body["token_type"] != "DPoP" {
+		if got := w.token(b); got.Thumbprint != h.Thumbprint || b.body["token_type"] != "DPoP" {
 			w.Errorf("for an assertion bound to %q as %v", got.Thumbprint, b.body["token_type"])
 		}
 		before := w.spentRows()

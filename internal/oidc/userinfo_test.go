@@ -44,7 +44,7 @@ func TestUserinfoRefuses(t *testing.T) {
 		text := w.issue(facts("openid"), false)
 		foreign, jwt := w.issueAt("B", facts("openid"), false), w.issueAt("B", facts("openid"), true)
 		bound := facts("openid")
-		bound.Thumbprint = w.holder().thumbprint
+		bound.Thumbprint = w.holder().Thumbprint
 		const invalid = `Bearer error="invalid_token", error_description="access token invalid"`
 		const repeated = `Bearer error="invalid_request", error_description="there must be one access token, sent in one way"`
 		for name, c := range map[string]struct {
@@ -110,7 +110,7 @@ func TestUserinfoOfABoundToken(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		mine, other := w.holder(), w.holder()
 		bound := facts("openid")
-		bound.Thumbprint = mine.thumbprint
+		bound.Thumbprint = mine.Thumbprint
 		text := w.issue(bound, true)
 		ask := func(text string, proofs ...string) answer {
 			header := []string{"Authorization", "DPoP " + text}

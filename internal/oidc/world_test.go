@@ -2,11 +2,8 @@ package oidc
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -15,18 +12,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"castellan/internal/access"
 	"castellan/internal/app"
 	"castellan/internal/claims"
 	"castellan/internal/dpop"
+	"castellan/internal/dpop/dpoptest"
 	"castellan/internal/eventlog"
 	"castellan/internal/expiry"
 	"castellan/internal/fresh"
@@ -70,7 +65,6 @@ type world struct {
 	sessions *session.Service
 	pats     map[ident.InstanceID]vault.Token // of bot
 	key      *rsa.PrivateKey                  // of bot, with the id key
-	proofs   int
 	web      *webkey.Service
 }
 
@@ -293,41 +287,17 @@ func basic(client, secret string) string {
 
 // holder has a key that tokens are bound to.
 type holder struct {
-	w          *world
-	key        *ecdsa.PrivateKey
-	thumbprint string
+	*dpoptest.Holder
+	w *world
 }
 
 func (w *world) holder() *holder {
 	w.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	w.must(err)
-	h := &holder{w: w, key: key}
-	print, err := (&jose.JSONWebKey{Key: key.Public()}).Thumbprint(5) // crypto.SHA256
-	w.must(err)
-	h.thumbprint = base64.RawURLEncoding.EncodeToString(print)
-	return h
+	return &holder{dpoptest.New(w), w}
 }
 
 // proof makes a proof for a request to instance A that carries a token, or asks for one.
 func (h *holder) proof(method, path, carried string) string {
 	h.w.Helper()
-	h.w.proofs++
-	said := map[string]any{
-		"jti": strconv.Itoa(h.w.proofs), "htm": method, "htu": "http://a.example" + path, "iat": h.w.clock.Now().Unix(),
-	}
-	if carried != "" {
-		sum := sha256.Sum256([]byte(carried))
-		said["ath"] = base64.RawURLEncoding.EncodeToString(sum[:])
-	}
-	options := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: h.key}, options)
-	h.w.must(err)
-	text, err := json.Marshal(said)
-	h.w.must(err)
-	signed, err := signer.Sign(text)
-	h.w.must(err)
-	compact, err := signed.CompactSerialize()
-	h.w.must(err)
-	return compact
+	return h.Proof(method, "http://a.example"+path, carried, h.w.clock.Now())
 }
