@@ -20,8 +20,9 @@ import (
 
 // Verifier knows what access tokens are worth, see token.Service.
 type Verifier interface {
-	// Verify returns token.ErrToken for a text that is no token of the instance that is of use now.
-	Verify(ctx context.Context, at ident.InstanceID, issuer, bearer string) (token.Token, error)
+	// VerifyBound returns token.ErrToken for a text that is no token of the instance that is of use now, or
+	// one that is not bound to the key of a thumbprint; to none when that is empty.
+	VerifyBound(ctx context.Context, at ident.InstanceID, issuer, bearer, thumbprint string) (token.Token, error)
 }
 
 // errActor is the answer to a token with which somebody acts for its user (RFC 8693 section 4.1): such
@@ -60,6 +61,12 @@ func IsToken(bearer string) bool {
 // a token that has proved nothing waits. A personal access token costs two statements, an access token one
 // more; what its look-up tells by the time it takes is of no use, as it is by a hash of 256 random bits.
 func (d *Directory) ByBearer(ctx context.Context, o origin.Origin, bearer string) (User, error) {
+	return d.ByBound(ctx, o, bearer, "")
+}
+
+// ByBound is [Directory.ByBearer] of an access token that is bound to a key, which its sender has just proved
+// to have: thumbprint is that of the key (RFC 9449 section 7.1). Personal access tokens are bound to none.
+func (d *Directory) ByBound(ctx context.Context, o origin.Origin, bearer, thumbprint string) (User, error) {
 	hash := sha256.Sum256([]byte(bearer))
 	_, proved := d.proved.GetIfPresent(hash)
 	if !proved {
@@ -70,7 +77,7 @@ func (d *Directory) ByBearer(ctx context.Context, o origin.Origin, bearer string
 			return User{}, ctx.Err()
 		}
 	}
-	who, err := d.find(ctx, o, bearer)
+	who, err := d.find(ctx, o, bearer, thumbprint)
 	switch {
 	case err == nil && !proved:
 		d.proved.Set(hash, struct{}{})
@@ -80,8 +87,8 @@ func (d *Directory) ByBearer(ctx context.Context, o origin.Origin, bearer string
 	return who, err
 }
 
-// find is ByBearer without the wait.
-func (d *Directory) find(ctx context.Context, o origin.Origin, bearer string) (who User, err error) {
+// find is ByBound without the wait.
+func (d *Directory) find(ctx context.Context, o origin.Origin, bearer, thumbprint string) (who User, err error) {
 	at, err := d.byHost(ctx, o)
 	if fault.KindOf(err) == fault.NotFound {
 		return User{}, errToken.WithCause(err)
@@ -90,9 +97,12 @@ func (d *Directory) find(ctx context.Context, o origin.Origin, bearer string) (w
 		return User{}, err
 	}
 	if personal, none := vault.ParseToken(bearer); none == nil {
+		if thumbprint != "" {
+			return User{}, errToken.WithCause(errors.New("a personal access token is bound to no key"))
+		}
 		who, err = d.byPersonal(ctx, at, personal)
 	} else {
-		who, err = d.byAccessToken(ctx, at, o, bearer)
+		who, err = d.byAccessToken(ctx, at, o, bearer, thumbprint)
 	}
 	if err != nil {
 		return User{}, err
@@ -101,11 +111,11 @@ func (d *Directory) find(ctx context.Context, o origin.Origin, bearer string) (w
 }
 
 // byAccessToken is find of a token that is no personal one.
-func (d *Directory) byAccessToken(ctx context.Context, at Instance, o origin.Origin, bearer string) (User, error) {
+func (d *Directory) byAccessToken(ctx context.Context, at Instance, o origin.Origin, bearer, thumbprint string) (User, error) {
 	if d.config.Tokens == nil {
 		return User{}, errToken.WithCause(errors.New("access tokens are not taken here"))
 	}
-	t, err := d.config.Tokens.Verify(ctx, at.ID, o.Issuer(), bearer)
+	t, err := d.config.Tokens.VerifyBound(ctx, at.ID, o.Issuer(), bearer, thumbprint)
 	switch {
 	case errors.Is(err, token.ErrToken):
 		return User{}, errToken.WithCause(err)

@@ -107,6 +107,15 @@ func TestAccessTokens(t *testing.T) {
 				f.Errorf("%s: %+v, %v", name, who, err)
 			}
 		}
+		bound := f.accessToken(tokens, func(w *token.Wish) { w.Facts.Thumbprint = "x" })
+		if who, err := f.dir.ByBound(f.Context(), at("a.example"), bound, "x"); err != nil || who.ID != "ada" {
+			f.Errorf("bound, with the key: %+v, %v", who, err)
+		}
+		for name, text := range map[string]string{"another key": bound, "not bound": good, "a personal one": f.tokens["ada"].Reveal()} {
+			if who, err := f.dir.ByBound(f.Context(), at("a.example"), text, "y"); !unauthenticated(err) || who.ID != "" {
+				f.Errorf("%s: %+v, %v", name, who, err)
+			}
+		}
 		// What it stands on counts at each use.
 		f.exec(`UPDATE users SET state = 'locked' WHERE user_id = 'ada'`)
 		if _, err := f.dir.ByBearer(f.Context(), at("a.example"), good); !unauthenticated(err) {
@@ -127,7 +136,7 @@ func TestAccessTokens(t *testing.T) {
 // away is a verifier whose database is away.
 type away struct{}
 
-func (away) Verify(context.Context, ident.InstanceID, string, string) (token.Token, error) {
+func (away) VerifyBound(context.Context, ident.InstanceID, string, string, string) (token.Token, error) {
 	return token.Token{}, store.ErrUnavailable
 }
 
