@@ -20,6 +20,7 @@ import (
 	"castellan/internal/app"
 	"castellan/internal/authorization"
 	"castellan/internal/delivery"
+	"castellan/internal/dpop"
 	"castellan/internal/eventlog"
 	"castellan/internal/feature"
 	"castellan/internal/fresh"
@@ -134,6 +135,7 @@ func (s *Server) dispatcher(metrics prometheus.Registerer) *dispatch.Dispatcher 
 		Users:          s.users,
 		Directory:      s.hosts,
 		Origins:        s.origins,
+		Proofs:         &dpop.Checker{Clock: ident.SystemClock{}, Seen: s.spent},
 		Meter:          s.meter,
 		Audit:          s.audit,
 		AuditReads:     s.cfg.AuditReads,

@@ -25,6 +25,8 @@ type admission struct {
 	system systemuser.Caller
 	// user is the user of an instance who calls, or nil.
 	user *access.User
+	// thumbprint is that of the key its token is bound to; empty when it is to none.
+	thumbprint string
 }
 
 // actor is who calls, as events and the audit log record it; empty for nobody.
@@ -69,6 +71,14 @@ func (d *Dispatcher) admit(ctx context.Context, c *transport.Call) (a admission,
 			return a, err
 		}
 		a.user = &user
+		return a, nil
+	}
+	if text, ok := boundToken(authorization); ok && d.Directory != nil && d.Proofs != nil {
+		user, thumbprint, err := d.byProof(ctx, c, text)
+		if err != nil {
+			return a, err
+		}
+		a.user, a.thumbprint = &user, thumbprint
 		return a, nil
 	}
 	a.system, err = d.Users.Authenticate(ctx, authorization)

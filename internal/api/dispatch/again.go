@@ -34,6 +34,13 @@ func (d *Dispatcher) again(c *transport.Call, v *visit) func(context.Context) er
 
 // admitAgain finds out who calls once more.
 func (d *Dispatcher) admitAgain(ctx context.Context, c *transport.Call, v *visit) (err error) {
+	if v.user != nil && v.thumbprint != "" {
+		user, err := d.stillBound(ctx, c, v.thumbprint)
+		if err == nil {
+			v.user, v.at = &user, &user.Instance
+		}
+		return err
+	}
 	if v.user != nil {
 		fresh := *c
 		fresh.Admission = nil

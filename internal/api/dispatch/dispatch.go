@@ -19,6 +19,7 @@ import (
 	"castellan/internal/api/transport"
 	"castellan/internal/audit"
 	"castellan/internal/call"
+	"castellan/internal/dpop"
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
@@ -42,6 +43,8 @@ type Directory interface {
 	// ByBearer returns the user of the instance of an origin who has sent a token of which access.IsToken
 	// is true. It returns a fault of kind Unauthenticated when there is none.
 	ByBearer(ctx context.Context, o origin.Origin, bearer string) (access.User, error)
+	// ByBound is ByBearer of a token that is bound to a key with a thumbprint, which was proved.
+	ByBound(ctx context.Context, o origin.Origin, bearer, thumbprint string) (access.User, error)
 	// FindOrg returns the organization of an instance that an id or a verified domain stands for. It
 	// returns a fault of kind PermissionDenied when there is none.
 	FindOrg(ctx context.Context, at ident.InstanceID, name string) (ident.OrgID, error)
@@ -65,6 +68,8 @@ type Dispatcher struct {
 	Directory Directory
 	// Origins tells under which host a call came in; nil: under its own, no proxy is trusted.
 	Origins *origin.Resolver
+	// Proofs checks that callers have the keys their tokens are bound to; nil: no such tokens are taken.
+	Proofs *dpop.Checker
 	// Meter counts the calls of the users of instances; nil: they are not counted.
 	Meter Meter
 	// Audit takes an entry for each call that [Dispatcher.AuditReads] says; nil: nothing is audited.

@@ -52,6 +52,7 @@ type directory struct {
 	found  int // how often it was asked for an organization or an owner
 	asked  int // how often it was asked for a host alone
 	fails  error
+	bound  string // the thumbprint of the key that its token is bound to
 }
 
 var (
@@ -71,12 +72,17 @@ func (d *directory) ByOrigin(_ context.Context, o origin.Origin) (access.Instanc
 	return i, nil
 }
 
-func (d *directory) ByBearer(_ context.Context, o origin.Origin, bearer string) (access.User, error) {
-	i, ok := instances[o.InstanceHost]
+func (d *directory) ByBearer(ctx context.Context, o origin.Origin, bearer string) (access.User, error) {
+	return d.ByBound(ctx, o, bearer, "")
+}
+
+func (d *directory) ByBound(_ context.Context, o origin.Origin, bearer, thumbprint string) (access.User, error) {
+	host, _, _ := strings.Cut(o.InstanceHost, ":") // whatever the port
+	i, ok := instances[host]
 	switch {
 	case d.fails != nil:
 		return access.User{}, d.fails
-	case !ok || bearer != goodToken.Reveal():
+	case !ok || bearer != goodToken.Reveal() || thumbprint != d.bound:
 		return access.User{}, fault.New(fault.Unauthenticated, "AUTH-7fs1e", "Errors.Token.Invalid")
 	}
 	return access.User{

@@ -37,6 +37,8 @@ type Call struct {
 	// HTTPMethod, Host and Peer are the verb, the Host (or :authority) header and the remote
 	// network address of the request.
 	HTTPMethod, Host, Peer string
+	// Path is that of the URL of the request, as it was sent.
+	Path string
 	// TLS says whether the connection to this process is encrypted.
 	TLS bool
 	// Header is the header of the request. It must not be changed.

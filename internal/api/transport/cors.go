@@ -23,8 +23,8 @@ func newCORS() *cors.Cors {
 		AllowedMethods: []string{http.MethodOptions, http.MethodGet, http.MethodHead, http.MethodPost,
 			http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders: append(connectcors.AllowedHeaders(), "Origin", "Accept", "Accept-Language",
-			"Authorization", "X-Requested-With", "X-Zitadel-Orgid", "X-Request-Id", "Idempotency-Key", call.PageHeader),
-		ExposedHeaders: append(connectcors.ExposedHeaders(), "Location", "Content-Length", "X-Request-Id", call.NextPageHeader),
+			"Authorization", "DPoP", "X-Requested-With", "X-Zitadel-Orgid", "X-Request-Id", "Idempotency-Key", call.PageHeader),
+		ExposedHeaders: append(connectcors.ExposedHeaders(), "Location", "Content-Length", "X-Request-Id", "WWW-Authenticate", call.NextPageHeader),
 		MaxAge:         corsMaxAge,
 	})
 }

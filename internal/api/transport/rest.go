@@ -181,7 +181,7 @@ func (g *Registrar) now() []string {
 
 // sendFault answers with the JSON of a fault.
 func (g *Registrar) sendFault(w http.ResponseWriter, status int, f *fault.Error) {
-	if status == http.StatusUnauthorized {
+	if status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", headerText(f.Public()))
 	}
 	text, err := statusJSON(f)

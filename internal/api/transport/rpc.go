@@ -155,6 +155,7 @@ func (g *Registrar) newCall(w http.ResponseWriter, r *http.Request, m *method, p
 		HTTPMethod:     r.Method,
 		Host:           r.Host,
 		Peer:           r.RemoteAddr,
+		Path:           r.URL.EscapedPath(),
 		TLS:            r.TLS != nil,
 		Header:         r.Header,
 		ResponseHeader: w.Header(),
