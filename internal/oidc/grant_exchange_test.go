@@ -367,6 +367,24 @@ func TestActorsAreNested(t *testing.T) {
 	})
 }
 
+// TestActorsBehindAnActorMayToo: who acts for somebody who may act for others may no more than before.
+func TestActorsBehindAnActorMayToo(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.member("1", "bot", "ORG_ADMIN_IMPERSONATOR")
+		w.member("", "ada", "IAM_ADMIN_IMPERSONATOR")
+		act := func(subject, actor string) answer {
+			w.Helper()
+			return w.exchangeAs("web", "subject_token", subject, "subject_token_type", typeUserID, "actor_token", actor, "actor_token_type", typeAccessToken)
+		}
+		forAda := act("ada", w.pats["A"].Reveal()) // of its own organization
+		w.given(forAda)
+		w.refuses("a user of another organization", act("bob", forAda.body["access_token"].(string)), 403, codeInvalidRequest)
+		w.given(act("bob", w.issue(facts("openid"), false))) // by ada itself
+		w.sql(`UPDATE members SET scope = 'instance', scope_id = 'A', owner = 'A', roles = 'IAM_ADMIN_IMPERSONATOR' WHERE user_id = 'bot'`)
+		w.given(act("bob", forAda.body["access_token"].(string)))
+	})
+}
+
 // TestASubjectThatTheClientNames has the application web sign who the subject is.
 func TestASubjectThatTheClientNames(t *testing.T) {
 	eachWorld(t, func(w *world) {

@@ -24,12 +24,17 @@ var errMayNotAct = fault.New(fault.PermissionDenied, "AUTH-5mWD2", "No matching 
 
 // impersonate returns nil when the actor of an exchange may act for its subject, and has it recorded. Who acts
 // for itself needs nothing. Otherwise the actor needs a role that grants it on the organization of the
-// subject, or on the instance (record 0017).
+// subject, or on the instance; and so does everybody who acts for that actor already, for nobody gains by acting
+// for somebody what it may not do itself (record 0017).
 func (p *Provider) impersonate(r *tokenRequest, x exchanged, facts session.Facts) error {
 	if x.actor.user == x.subject.user {
 		return nil
 	}
-	memberships, err := p.memberships(r.Context(), r.Instance.ID, x.actor.user, x.subject.user)
+	actors := []string{string(x.actor.user)}
+	for a := x.actor.actor; a != nil; a = a.Actor {
+		actors = append(actors, string(a.User))
+	}
+	memberships, err := p.memberships(r.Context(), r.Instance.ID, append(actors, string(x.subject.user)))
 	if err != nil {
 		return err
 	}
@@ -37,10 +42,12 @@ func (p *Provider) impersonate(r *tokenRequest, x exchanged, facts session.Facts
 	if len(memberships[x.subject.user]) > 0 {
 		needed = permissionImpersonateAdmin
 	}
-	actor := access.User{ID: x.actor.user, Instance: r.Instance, Memberships: memberships[x.actor.user]}
-	if !actor.Reach(needed).Org(x.subject.org) {
-		return deniedExchange(errMayNotAct.WithCause(fmt.Errorf("user %s has no %s on organization %s of user %s",
-			x.actor.user, needed, x.subject.org, x.subject.user)))
+	for _, id := range actors {
+		actor := access.User{ID: ident.UserID(id), Instance: r.Instance, Memberships: memberships[ident.UserID(id)]}
+		if !actor.Reach(needed).Org(x.subject.org) {
+			return deniedExchange(errMayNotAct.WithCause(fmt.Errorf("user %s has no %s on organization %s of user %s",
+				id, needed, x.subject.org, x.subject.user)))
+		}
 	}
 	_, err = p.Users.Impersonate(r.Context(), r.Instance.ID, x.subject.user, user.Impersonate{
 		Client: r.client.id, Actor: *recorded(facts.Actor),
@@ -56,8 +63,8 @@ func recorded(a *session.Actor) *user.Actor {
 	return &user.Actor{User: a.User, Issuer: a.Issuer, Actor: recorded(a.Actor)}
 }
 
-// memberships returns the memberships of two users, in one read.
-func (p *Provider) memberships(ctx context.Context, at ident.InstanceID, one, other ident.UserID) (map[ident.UserID][]access.Membership, error) {
+// memberships returns the memberships of some users, in one read.
+func (p *Provider) memberships(ctx context.Context, at ident.InstanceID, users []string) (map[ident.UserID][]access.Membership, error) {
 	type row struct {
 		user ident.UserID
 		access.Membership
@@ -67,8 +74,8 @@ func (p *Provider) memberships(ctx context.Context, at ident.InstanceID, one, ot
 		err = from.Scan(&m.user, &m.Scope, &m.ID, &roles)
 		m.Roles = strings.Fields(roles)
 		return m, err
-	}, `SELECT user_id, scope, scope_id, roles FROM members WHERE instance_id = $1 AND user_id IN ($2, $3)`,
-		string(at), string(one), string(other))
+	}, `SELECT user_id, scope, scope_id, roles FROM members WHERE instance_id = $1 AND `+p.DB.Dialect().InList("user_id", "$2"),
+		string(at), users)
 	if err != nil {
 		return nil, fmt.Errorf("read the memberships of users of instance %s: %w", at, err)
 	}
