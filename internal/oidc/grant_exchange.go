@@ -74,12 +74,12 @@ func (p *Provider) exchange(r *tokenRequest) (tokenAnswer, error) {
 		}
 	}
 	if wanted == typeIDToken {
-		return p.identify(r, facts)
+		return p.identify(r, facts, x.until())
 	}
 	made := issued{facts: facts, application: r.client.id, jwt: wanted == typeJWT, until: x.until()}
 	if claims.Scopes(facts.Scopes).Has(claims.OfflineAccess) {
 		lifetimes := r.lifetimes
-		lifetimes.RefreshTokenExpiration = min(lifetimes.RefreshTokenExpiration, made.until.Sub(r.now))
+		lifetimes.RefreshTokenExpiration = r.within(lifetimes.RefreshTokenExpiration, made.until)
 		granted, err := p.Sessions.Start(r.Context(), r.Instance.ID, facts, lifetimes)
 		if err != nil {
 			return tokenAnswer{}, err
@@ -105,22 +105,23 @@ func deniedExchange(why *fault.Error) *Error {
 	return newError(codeInvalidRequest, "%s", why.Public()).because(why).with(http.StatusForbidden)
 }
 
-// identify makes an ID token alone.
-func (p *Provider) identify(r *tokenRequest, facts session.Facts) (tokenAnswer, error) {
+// identify makes an ID token alone, which ends no later than until.
+func (p *Provider) identify(r *tokenRequest, facts session.Facts, until time.Time) (tokenAnswer, error) {
+	lifetime := r.within(r.lifetimes.IDTokenLifetime, until)
 	told, err := p.Claims.About(r.Context(), r.Instance.ID, claims.Subject{
 		User: facts.User, Scopes: facts.Scopes, Client: r.client.id, Use: claims.IDTokenOnly,
 	})
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	access, err := p.Tokens.Issue(r.Context(), r.Instance.ID, r.Issuer, token.Wish{Facts: facts, Lifetime: r.lifetimes.IDTokenLifetime})
+	access, err := p.Tokens.Issue(r.Context(), r.Instance.ID, r.Issuer, token.Wish{Facts: facts, Lifetime: lifetime})
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	text, err := p.Tokens.IDToken(r.Context(), r.Instance.ID, r.Issuer, token.Issued{Token: access.Token}, r.lifetimes.IDTokenLifetime, told)
+	text, err := p.Tokens.IDToken(r.Context(), r.Instance.ID, r.Issuer, token.Issued{Token: access.Token}, lifetime, told)
 	return tokenAnswer{
 		AccessToken: text, TokenType: notApplicable, IssuedType: typeIDToken,
-		ExpiresIn: int64(r.lifetimes.IDTokenLifetime / time.Second), Scope: claims.Scopes(facts.Scopes).String(),
+		ExpiresIn: int64(lifetime / time.Second), Scope: claims.Scopes(facts.Scopes).String(),
 	}, err
 }
 

@@ -501,6 +501,53 @@ func TestSourcesAreInherited(t *testing.T) {
 	})
 }
 
+// TestIDTokensAreNeverMore: what is made of tokens ends with them, and stays bound, by way of an ID token too.
+func TestIDTokensAreNeverMore(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		end := start.Add(time.Hour)
+		exchange := func(text, typ string, more ...string) answer {
+			w.Helper()
+			return w.exchangeAs("web", append([]string{"subject_token", text, "subject_token_type", typ}, more...)...)
+		}
+		ends := func(what, id string, want time.Time) {
+			w.Helper()
+			if got := w.jwt(id, "JWT")["exp"]; got != float64(want.Unix()) {
+				w.Errorf("%s ends at %v, want %d", what, got, want.Unix())
+			}
+		}
+		subject := w.issue(facts("openid", "offline_access"), false)
+		w.clock.Advance(59 * time.Minute)
+		a := exchange(subject, typeAccessToken)
+		ends("the ID token beside it", a.body["id_token"].(string), end)
+		a = w.post(pathToken, "web", "grant_type", grantRefreshToken, "refresh_token", a.body["refresh_token"].(string))
+		ends("that of a refresh", a.body["id_token"].(string), end)
+		a = exchange(subject, typeAccessToken, "requested_token_type", typeIDToken)
+		alone := a.body["access_token"].(string)
+		ends("an ID token alone", alone, end)
+		if a.body["expires_in"] != 60.0 {
+			w.Errorf("alone: %s", a.text)
+		}
+		if got := w.given(exchange(alone, typeIDToken)); !got.Expires.Equal(end) {
+			w.Errorf("made of it: ends at %s", got.Expires)
+		}
+
+		mine := w.holder()
+		f := facts("openid")
+		f.Thumbprint = mine.Thumbprint
+		bound := func(text, typ string, header ...string) answer {
+			w.Helper()
+			return w.do("POST", pathToken, "grant_type="+grantTokenExchange+"&client_id=spa&subject_token="+text+"&subject_token_type="+typ, header...)
+		}
+		f.Client, f.Grounds = "spa", []session.Ground{{Kind: session.App, User: "ada", Client: "spa"}}
+		id := bound(w.issue(f, false), typeAccessToken, "DPoP", mine.proof("POST", pathToken, "")).body["id_token"].(string)
+		w.refuses("a bound ID token, without a proof", bound(id, typeIDToken), 400, codeInvalidRequest)
+		w.refuses("with another key", bound(id, typeIDToken, "DPoP", w.holder().proof("POST", pathToken, "")), 400, codeInvalidRequest)
+		if got := w.given(bound(id, typeIDToken, "DPoP", mine.proof("POST", pathToken, ""))); got.Thumbprint != mine.Thumbprint {
+			w.Errorf("bound: %+v", got.Facts)
+		}
+	})
+}
+
 // TestWhomAProjectTakes switches on what a project can ask of users.
 func TestWhomAProjectTakes(t *testing.T) {
 	eachWorld(t, func(w *world) {

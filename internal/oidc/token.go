@@ -202,8 +202,16 @@ type issued struct {
 	jwt bool
 	// granted is what a session has given out; nil for an access token without a refresh token.
 	granted *session.Granted
-	// until is when the access token ends at the latest; zero is no limit.
+	// until is when access token and ID token end at the latest; zero is no limit.
 	until time.Time
+}
+
+// within returns a lifetime that begins now and ends no later than until; zero is no limit.
+func (r *tokenRequest) within(lifetime time.Duration, until time.Time) time.Duration {
+	if until.IsZero() {
+		return lifetime
+	}
+	return min(lifetime, until.Sub(r.now))
 }
 
 // issue makes the tokens of an answer: an access token, an ID token when openid is among the scopes, and the
@@ -242,7 +250,7 @@ func (p *Provider) issue(r *tokenRequest, i issued) (tokenAnswer, error) {
 		if err != nil {
 			return tokenAnswer{}, err
 		}
-		answer.IDToken, err = p.Tokens.IDToken(r.Context(), r.Instance.ID, r.Issuer, access, r.lifetimes.IDTokenLifetime, more)
+		answer.IDToken, err = p.Tokens.IDToken(r.Context(), r.Instance.ID, r.Issuer, access, r.within(r.lifetimes.IDTokenLifetime, i.until), more)
 		if err != nil {
 			return tokenAnswer{}, err
 		}

@@ -21,8 +21,9 @@ const typeID = "JWT"
 
 // IDToken makes the ID token that goes with an access token (OpenID Connect Core section 2, contract
 // section 5.6), for a lifetime from now on. more are further claims, which cannot replace those that every
-// ID token has. Its jti is that of the access token, which ends it when it is revoked. An access token
-// without Text is not given out: then the ID token is for itself. It returns the errors of signing.Keys.
+// ID token has. Its jti is that of the access token: of what [Service.VerifyID] takes it for nothing is left when
+// that is revoked or expires, and it is bound to the same key, if any. An access token without Text is not given
+// out: then the ID token is for itself. It returns the errors of signing.Keys.
 func (s *Service) IDToken(ctx context.Context, at ident.InstanceID, issuer string, a Issued, lifetime time.Duration,
 	more map[string]any,
 ) (string, error) {
@@ -38,6 +39,12 @@ func (s *Service) IDToken(ctx context.Context, at ident.InstanceID, issuer strin
 		"iat": now.Unix(), "exp": now.Add(lifetime).Unix(), "auth_time": t.AuthTime.Unix(),
 		"sid": t.Session, "jti": t.ID, groundsClaim: t.Grounds,
 	})
+	if t.Expires.Unix() < now.Add(lifetime).Unix() {
+		claims[endsClaim] = t.Expires.Unix()
+	}
+	if t.Thumbprint != "" {
+		claims["cnf"] = Confirmation{t.Thumbprint}
+	}
 	if a.Text != "" {
 		claims["at_hash"] = halfHash(signer.Hash(), a.Text)
 	}
@@ -61,23 +68,29 @@ func (s *Service) IDToken(ctx context.Context, at ident.InstanceID, issuer strin
 	return text, nil
 }
 
+// endsClaim is the claim in which an ID token says when the access token expires that it went with, where that is
+// sooner than itself. What is known of a session is forgotten then.
+const endsClaim = "urn:castellan:ends"
+
 // idClaims are what [Service.VerifyID] reads of an ID token.
 type idClaims struct {
-	Issuer   string           `json:"iss"`
-	Subject  ident.UserID     `json:"sub"`
-	Audience []string         `json:"aud"`
-	Client   string           `json:"client_id"`
-	ID       ident.TokenID    `json:"jti"`
-	Expires  int64            `json:"exp"`
-	Issued   int64            `json:"iat"`
-	AuthTime int64            `json:"auth_time"`
-	Methods  []string         `json:"amr"`
-	Actor    *ActorClaim      `json:"act"`
-	Grounds  []session.Ground `json:"urn:castellan:grounds"`
+	Issuer       string           `json:"iss"`
+	Subject      ident.UserID     `json:"sub"`
+	Audience     []string         `json:"aud"`
+	Client       string           `json:"client_id"`
+	ID           ident.TokenID    `json:"jti"`
+	Expires      int64            `json:"exp"`
+	Ends         int64            `json:"urn:castellan:ends"`
+	Issued       int64            `json:"iat"`
+	AuthTime     int64            `json:"auth_time"`
+	Methods      []string         `json:"amr"`
+	Actor        *ActorClaim      `json:"act"`
+	Confirmation Confirmation     `json:"cnf"`
+	Grounds      []session.Ground `json:"urn:castellan:grounds"`
 }
 
 // VerifyID returns what an ID token of the instance says, as of the access token it went with: what it stands
-// on is as it was, and it has neither been revoked nor expired. It has no scopes. It returns [ErrToken] for
+// on is as it was, and neither of the two has been revoked or has expired. It has no scopes. It returns [ErrToken] for
 // everything else, and the errors of store.DB.
 func (s *Service) VerifyID(ctx context.Context, at ident.InstanceID, issuer, text string) (Token, error) {
 	refuse := func(why error) (Token, error) { return Token{}, fmt.Errorf("%w: %w", ErrToken, why) }
@@ -97,8 +110,11 @@ func (s *Service) VerifyID(ctx context.Context, at ident.InstanceID, issuer, tex
 	if err := json.Unmarshal(data, &c); err != nil {
 		return refuse(errContent) // signed here, and no ID token
 	}
-	t := Token{ID: c.ID, Issued: time.Unix(c.Issued, 0).UTC(), Expires: time.Unix(c.Expires, 0).UTC(), Facts: session.Facts{
-		User: c.Subject, Client: c.Client, Audience: c.Audience, Methods: c.Methods,
+	if c.Ends == 0 {
+		c.Ends = c.Expires
+	}
+	t := Token{ID: c.ID, Issued: time.Unix(c.Issued, 0).UTC(), Expires: time.Unix(min(c.Expires, c.Ends), 0).UTC(), Facts: session.Facts{
+		User: c.Subject, Client: c.Client, Audience: c.Audience, Methods: c.Methods, Thumbprint: c.Confirmation.Thumbprint,
 		AuthTime: time.Unix(c.AuthTime, 0).UTC(), Actor: c.Actor.actor(), Grounds: c.Grounds,
 	}}
 	if t.Session, t.Number, err = parseID(c.ID); err != nil {

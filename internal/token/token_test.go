@@ -428,7 +428,7 @@ func TestJWTClaims(t *testing.T) {
 			checkClaims(f, id, "JWT", map[string]any{
 				"iss": issuer, "sub": "20", "aud": []any{"50", "robot"}, "azp": "robot", "client_id": "robot", "iat": iat, "exp": iat + 3600,
 				"auth_time": iat, "at_hash": sha256Half(a.Text), "sid": string(a.Token.Session), "nonce": "n-0", "amr": []any{"pwd"},
-				"act": map[string]any{"sub": "21"}, "name": "Robot", "jti": string(a.Token.ID),
+				"act": map[string]any{"sub": "21"}, "cnf": map[string]any{"jkt": "print"}, "name": "Robot", "jti": string(a.Token.ID),
 				"urn:castellan:grounds": []any{map[string]any{"kind": "machine_key", "user": "20", "id": "30"}},
 			})
 		}
@@ -466,6 +466,37 @@ func TestGiven(t *testing.T) {
 		issued = f.issue(Wish{Facts: facts()})
 		f.sql(`DELETE FROM users`)
 		given("of nobody", issued.Text, ErrToken)
+	})
+}
+
+// TestIDTokensEndWithTheirAccessTokens: for what VerifyID takes them they are of no use afterwards, although clients
+// may accept them longer: what was known of their sessions, that they were revoked say, is forgotten by then.
+func TestIDTokensEndWithTheirAccessTokens(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		issued := f.issue(Wish{Facts: facts(), Lifetime: time.Hour})
+		long, err := f.tokens.IDToken(f.Context(), "1", issuer, issued, 12*time.Hour, nil)
+		f.must(err)
+		said := claimsOf(f, long)
+		if said["exp"] != float64(start.Add(12*time.Hour).Unix()) || said["urn:castellan:ends"] != float64(start.Add(time.Hour).Unix()) {
+			f.Errorf("says %v", said)
+		}
+		got, err := f.tokens.VerifyID(f.Context(), "1", issuer, long)
+		if f.must(err); !got.Expires.Equal(issued.Token.Expires) {
+			f.Errorf("ends at %s, its access token at %s", got.Expires, issued.Token.Expires)
+		}
+		f.must(f.sessions.RevokeAccess(f.Context(), "1", issued.Token.Access()))
+		f.clock.Advance(2 * time.Hour)
+		f.must(f.sessions.Sweep(f.Context()))
+		if _, err := f.tokens.VerifyID(f.Context(), "1", issuer, long); !errors.Is(err, ErrToken) {
+			f.Errorf("revoked, and forgotten: %v", err)
+		}
+		bound := facts()
+		bound.Thumbprint = "print"
+		text, err := f.tokens.IDToken(f.Context(), "1", issuer, f.issue(Wish{Facts: bound}), time.Hour, nil)
+		f.must(err)
+		if got, err = f.tokens.VerifyID(f.Context(), "1", issuer, text); err != nil || got.Thumbprint != "print" {
+			f.Errorf("bound: %+v, %v", got, err)
+		}
 	})
 }
 
