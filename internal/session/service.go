@@ -132,6 +132,28 @@ func (s *Service) Renew(ctx context.Context, at ident.InstanceID, r Renewal) (Gr
 	return s.granted(at, after, scopes)
 }
 
+// Shown returns the session of a refresh token that [Service.Renew] would take of the client it belongs to, and
+// the id of that token. It returns [ErrRefresh] for others. To be shown is not to be used: nothing changes, not
+// even for one that has been used before.
+func (s *Service) Shown(ctx context.Context, at ident.InstanceID, refresh string) (State, ident.TokenID, error) {
+	shown, err := s.open(at, refresh)
+	if err != nil {
+		return State{}, "", err
+	}
+	held, err := get(ctx, s.DB, "", at, shown.session)
+	if err != nil {
+		return State{}, "", err
+	}
+	err = Renew{Now: s.Clock.Now(), Generation: shown.generation, Client: held.Client}.check(held)
+	if err == nil && shown.generation < held.Generation {
+		err = ErrRefresh.WithCause(errors.New("it has been used"))
+	}
+	if err != nil {
+		return State{}, "", err
+	}
+	return held, RefreshID(shown.session, shown.generation), nil
+}
+
 // reuse returns [ErrRefresh] when what was decided is to revoke the session. That is written all the same.
 func reuse(events []eventlog.Payload) error {
 	if _, revoked := events[0].(RefreshTokenRevoked); revoked {

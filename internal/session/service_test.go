@@ -123,6 +123,36 @@ func TestRefreshTokensRotate(t *testing.T) {
 	})
 }
 
+// TestToBeShownIsNotToBeUsed looks at refresh tokens, which changes nothing.
+func TestToBeShownIsNotToBeUsed(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		first := f.start()
+		second, err := f.renew(first.Refresh)
+		f.must(err)
+		s, id, err := f.service.Shown(f.Context(), "1", second.Refresh)
+		if err != nil || id != RefreshID(first.Session, 2) || s.User != "u" || s.Generation != 2 {
+			f.Errorf("%s of %+v: %v", id, s, err)
+		}
+		for what, c := range map[string]struct {
+			at   ident.InstanceID
+			text string
+		}{
+			"used before": {"1", first.Refresh}, "text": {"1", "x"}, "of another instance": {"2", second.Refresh}, "changed": {"1", second.Refresh + "A"},
+		} {
+			_, _, err := f.service.Shown(f.Context(), c.at, c.text)
+			f.refused(err, what)
+		}
+		f.has(added, access, refresh, access, renewed)
+		f.clock.Advance(lifetimes.RefreshTokenIdleExpiration)
+		_, _, err = f.service.Shown(f.Context(), "1", second.Refresh)
+		f.refused(err, "when it has expired")
+		third := f.start()
+		f.must(f.service.RevokeRefresh(f.Context(), "1", third.Refresh, "c"))
+		_, _, err = f.service.Shown(f.Context(), "1", third.Refresh)
+		f.refused(err, "when it was revoked")
+	})
+}
+
 func TestReuseRevokesTheSession(t *testing.T) {
 	eachEngine(t, func(f *fixture) {
 		first := f.start()
