@@ -163,10 +163,10 @@ const admitsSQL = `SELECT p.project_id, p.authorization_required, p.project_acce
 
 // Admits returns nil when the project of a client takes a user. A project may ask that users are authorized
 // for something on it, and that it is one of their organization, or granted to that; otherwise the answer is
-// a fault of kind PermissionDenied (OIDC-foSyH49RvL). It returns the errors of store.DB.
-func (c *Claims) Admits(ctx context.Context, at ident.InstanceID, id ident.UserID, client string) error {
+// a fault of kind PermissionDenied (OIDC-foSyH49RvL). It is as q sees it, and returns the errors of store.DB.
+func (c *Claims) Admits(ctx context.Context, q store.Querier, at ident.InstanceID, id ident.UserID, client string) error {
 	var authorized, accessible, has bool
-	project, err := store.One(ctx, c.db, func(row store.Scanner) (p string, err error) {
+	project, err := store.One(ctx, q, func(row store.Scanner) (p string, err error) {
 		return p, row.Scan(&p, &authorized, &accessible, &has)
 	}, admitsSQL, at, id, client)
 	switch {
@@ -177,7 +177,7 @@ func (c *Claims) Admits(ctx context.Context, at ident.InstanceID, id ident.UserI
 	case !authorized:
 		return nil
 	}
-	all, err := store.All(ctx, c.db, scanGranted, c.rolesSQL, at, id, []string{project})
+	all, err := store.All(ctx, q, scanGranted, c.rolesSQL, at, id, []string{project})
 	if err != nil {
 		return fmt.Errorf("read the roles of user %s of instance %s: %w", id, at, err)
 	}

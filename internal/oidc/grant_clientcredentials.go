@@ -3,9 +3,7 @@ package oidc
 import (
 	"context"
 	"errors"
-	"slices"
 
-	"castellan/internal/claims"
 	"castellan/internal/ident"
 	"castellan/internal/store"
 )
@@ -21,10 +19,9 @@ func (p *Provider) clientCredentials(r *tokenRequest) (tokenAnswer, error) {
 }
 
 // forMachine makes the tokens of a machine user that has authenticated. There is no refresh token: the
-// machine can come again. A scope that asks for one is dropped.
-func (p *Provider) forMachine(r *tokenRequest, c client) (tokenAnswer, error) {
-	r.scopes = slices.DeleteFunc(r.scopes, func(s string) bool { return s == claims.OfflineAccess })
-	var err error
+// machine can come again (contract section 5.2). What offline_access says is that applications which exchange
+// the token may have one, see [Provider.exchange].
+func (p *Provider) forMachine(r *tokenRequest, c client) (answer tokenAnswer, err error) {
 	if r.scopes, err = p.ofOrg(r.Context(), r.Instance.ID, r.scopes, c.org); err != nil {
 		return tokenAnswer{}, err
 	}

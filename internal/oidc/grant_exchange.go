@@ -141,6 +141,9 @@ func (x *exchanged) until() time.Time {
 	return end
 }
 
+// personal reports whether one of the tokens is a personal access token.
+func (x *exchanged) personal() bool { return x.subject.personal || x.actor != nil && x.actor.personal }
+
 // derive returns the facts of what is made of what was shown.
 func (p *Provider) derive(r *tokenRequest, x exchanged) (session.Facts, error) {
 	facts := r.facts(x.subject.user, x.subject.org, r.client.id, r.client.ground)
@@ -159,8 +162,11 @@ func (p *Provider) derive(r *tokenRequest, x exchanged) (session.Facts, error) {
 	if len(facts.Grounds) > session.MaxGrounds || facts.Actor.Depth() > session.MaxActors {
 		return facts, newError(codeInvalidRequest, "the tokens are the result of too many exchanges")
 	}
-	var err error
-	if facts.Audience, err = p.narrowed(r, audience); err != nil {
+	wanted, err := p.wanted(r)
+	if err != nil {
+		return facts, err
+	}
+	if facts.Audience, err = narrowed(wanted, audience); err != nil {
 		return facts, err
 	}
 	if facts.Scopes, err = p.narrowedScopes(r, x, scopes); err != nil {
@@ -171,11 +177,15 @@ func (p *Provider) derive(r *tokenRequest, x exchanged) (session.Facts, error) {
 }
 
 // narrowedScopes returns the scopes that are asked for and that one of the tokens has: those of the subject,
-// or else of the actor, when none are asked for (record 0017).
+// or else of the actor, when none are asked for. A personal access token has offline_access for who asks: it is
+// made to be used while nobody is there (record 0017).
 func (p *Provider) narrowedScopes(r *tokenRequest, x exchanged, held []claims.Scopes) (claims.Scopes, error) {
 	scopes := r.scopes
 	for i := 0; len(r.asked) == 0 && len(scopes) == 0 && i < len(held); i++ {
 		scopes = held[i]
+	}
+	if x.personal() {
+		held = append(held, claims.Scopes{claims.OfflineAccess})
 	}
 	scopes = slices.DeleteFunc(scopes.Within(held...), func(s string) bool {
 		return s == claims.OfflineAccess && !slices.Contains(r.client.grants, app.RefreshToken)
@@ -189,7 +199,7 @@ func (p *Provider) narrowedScopes(r *tokenRequest, x exchanged, held []claims.Sc
 
 // admitted returns nil when the project of the application takes the user, see claims.Admits.
 func (p *Provider) admitted(r *tokenRequest, facts session.Facts) error {
-	err := p.Claims.Admits(r.Context(), r.Instance.ID, facts.User, r.client.id)
+	err := p.Claims.Admits(r.Context(), p.DB, r.Instance.ID, facts.User, r.client.id)
 	var refused *fault.Error
 	if errors.As(err, &refused) && refused.Kind == fault.PermissionDenied {
 		return deniedExchange(refused)

@@ -576,6 +576,60 @@ func TestWhomAProjectTakes(t *testing.T) {
 	})
 }
 
+// TestWhoGetsARefreshToken exchanges what the token endpoint gives out, and what users are given.
+func TestWhoGetsARefreshToken(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.withKeys()
+		machine := func(scope string) string {
+			a := w.profile(botAssertion("k-ed", nil), scope)
+			if w.token(a); a.body["refresh_token"] != nil {
+				w.Errorf("a machine gets a refresh token for itself: %s", a.text)
+			}
+			return a.body["access_token"].(string)
+		}
+		id := w.exchangeAs("web", "subject_token", w.issue(facts("openid", "offline_access"), false), "subject_token_type", typeAccessToken,
+			"requested_token_type", typeIDToken)
+		if id.body["refresh_token"] != nil {
+			w.Errorf("beside an ID token: %s", id.text)
+		}
+		for name, c := range map[string]struct {
+			subject, typ, scope string
+			status              int
+			granted             string // and a refresh token when offline_access is among it
+		}{
+			"asked of a machine":          {machine("openid offline_access"), typeAccessToken, "openid offline_access", 200, "openid offline_access"},
+			"all that a machine has":      {machine("openid offline_access"), typeAccessToken, "", 200, "openid offline_access"},
+			"not asked":                   {machine("openid offline_access"), typeAccessToken, "openid", 200, "openid"},
+			"nothing else":                {machine("openid offline_access"), typeAccessToken, "offline_access", 200, "offline_access"},
+			"the machine has not":         {machine("openid"), typeAccessToken, "openid offline_access", 200, "openid"},
+			"that alone it has not":       {machine("openid"), typeAccessToken, "offline_access", 400, ""},
+			"asked of a personal one":     {w.pats["A"].Reveal(), typeAccessToken, "openid offline_access", 200, "openid offline_access"},
+			"not asked of a personal":     {w.pats["A"].Reveal(), typeAccessToken, "", 200, "openid profile"},
+			"asked of an ID token":        {id.body["access_token"].(string), typeIDToken, "offline_access", 400, ""},
+			"asked of a human's":          {w.issue(facts("openid"), false), typeAccessToken, "openid offline_access", 200, "openid"},
+			"asked of a human's for long": {w.issue(facts("openid", "offline_access"), true), typeAccessToken, "offline_access", 200, "offline_access"},
+		} {
+			pairs := []string{"subject_token", c.subject, "subject_token_type", c.typ}
+			if c.scope != "" {
+				pairs = append(pairs, "scope", c.scope)
+			}
+			a := w.exchangeAs("web", pairs...)
+			if a.status != c.status || c.status == 200 && a.body["scope"] != c.granted ||
+				(a.body["refresh_token"] != nil) != strings.Contains(c.granted, "offline_access") {
+				w.Errorf("%s: %d %s", name, a.status, a.text)
+			}
+		}
+		named := []string{"subject_token", "ada", "subject_token_type", typeUserID, "scope", "openid offline_access",
+			"actor_token", w.pats["A"].Reveal(), "actor_token_type", typeAccessToken}
+		w.refuses("for whom it may not act", w.exchangeAs("web", named...), 403, codeInvalidRequest)
+		w.member("1", "bot", "ORG_END_USER_IMPERSONATOR")
+		a := w.exchangeAs("web", named...)
+		if got := w.given(a); got.User != "ada" || a.body["refresh_token"] == nil {
+			w.Errorf("for another: %s", a.text)
+		}
+	})
+}
+
 func TestExchangeForLong(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		f := facts("openid", "offline_access")

@@ -3,9 +3,12 @@ package oidc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"castellan/internal/access"
 	"castellan/internal/app"
+	"castellan/internal/fault"
 	"castellan/internal/session"
 	"castellan/internal/store"
 	"castellan/internal/token"
@@ -18,7 +21,7 @@ func (p *Provider) refresher(r *Request, f form) (client, error) {
 
 // refresh gives the next tokens for a refresh token (RFC 6749 section 6): to the application the session
 // belongs to, once, with the scopes and the audience of the session or fewer, as long as everything the session
-// stands on is as it was. A refresh token that was used before ends the session (RFC 9700 section 4.14.2).
+// stands on is as it was, and the session could begin now. A refresh token that was used before ends the session (RFC 9700 section 4.14.2).
 func (p *Provider) refresh(r *tokenRequest) (tokenAnswer, error) {
 	text := r.form.get("refresh_token")
 	if text == "" {
@@ -33,6 +36,11 @@ func (p *Provider) refresh(r *tokenRequest) (tokenAnswer, error) {
 	if len(r.asked) > 0 {
 		renewal.Scopes = r.asked
 	}
+	// All that can be read before is, so that the transaction needs one connection.
+	wanted, err := p.wanted(r)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
 	var (
 		audience []string
 		until    time.Time
@@ -41,17 +49,16 @@ func (p *Provider) refresh(r *tokenRequest) (tokenAnswer, error) {
 		if err := r.mayBind(s.Facts); err != nil {
 			return err
 		}
-		if audience, err = p.narrowed(r, s.Audience); err != nil {
+		if audience, err = narrowed(wanted, s.Audience); err != nil {
 			return err
 		}
 		if len(s.Grounds) > 1 {
 			until = s.RefreshUntil // it was made of other tokens, and ends with them
 		}
-		_, err = p.Tokens.Live(ctx, q, r.Instance.ID, s.Facts)
-		return err
+		return p.goesOn(ctx, q, r.Instance, s.Facts)
 	}
 	granted, err := p.Sessions.Renew(r.Context(), r.Instance.ID, renewal)
-	if errors.Is(err, session.ErrRefresh) || errors.Is(err, token.ErrToken) {
+	if errors.Is(err, session.ErrRefresh) || errors.Is(err, errEnded) {
 		return tokenAnswer{}, newError(codeInvalidGrant, "%s", session.ErrRefresh.Public()).because(err)
 	}
 	if errors.Is(err, session.ErrScope) {
@@ -63,6 +70,25 @@ func (p *Provider) refresh(r *tokenRequest) (tokenAnswer, error) {
 	facts := granted.Facts
 	facts.Thumbprint, facts.Audience = r.proof.Thumbprint, audience
 	return p.issue(r, issued{facts: facts, application: r.client.id, jwt: r.client.jwt, granted: &granted, until: until})
+}
+
+// errEnded means that a session does not go on, although nobody has revoked it.
+var errEnded = errors.New("oidc: what the session stands on is gone")
+
+// goesOn returns nil when a session goes on, as q sees it: what it stands on is as it was, the project of its
+// application takes the user, and whoever acts for the user may still do so. Otherwise it returns errEnded.
+func (p *Provider) goesOn(ctx context.Context, q store.Querier, at access.Instance, f session.Facts) error {
+	org, err := p.Tokens.Live(ctx, q, at.ID, f)
+	if err == nil {
+		err = p.Claims.Admits(ctx, q, at.ID, f.User, f.Client)
+	}
+	if err == nil {
+		err = p.mayActFor(ctx, q, at, f.Actor, f.User, org)
+	}
+	if errors.Is(err, token.ErrToken) || fault.KindOf(err) == fault.PermissionDenied {
+		return fmt.Errorf("%w: %w", errEnded, err)
+	}
+	return err
 }
 
 // mayBind returns an [Error] unless the key that was proved is one for the next tokens of a session (RFC 9449

@@ -88,6 +88,62 @@ func TestRefreshRefuses(t *testing.T) {
 	})
 }
 
+// TestASessionThatWouldNotBeginNow takes away, one at a time, what was asked when the session began.
+func TestASessionThatWouldNotBeginNow(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.member("1", "bot", "ORG_END_USER_IMPERSONATOR")
+		pat := w.pats["A"].Reveal()
+		own := w.exchangeAs("web", "subject_token", pat, "subject_token_type", typeAccessToken, "scope", "openid offline_access")
+		acting := w.exchangeAs("web", "subject_token", "ada", "subject_token_type", typeUserID, "scope", "openid offline_access",
+			"actor_token", pat, "actor_token_type", typeAccessToken)
+		for _, c := range []struct {
+			what, change, back string
+			own, acting        int // status of a refresh
+		}{
+			{"nothing", `UPDATE users SET state = 'active'`, `UPDATE users SET state = 'active'`, 200, 200},
+			{"the machine", `UPDATE users SET state = 'inactive' WHERE user_id = 'bot'`, `UPDATE users SET state = 'active'`, 400, 400},
+			{"the subject", `UPDATE users SET state = 'locked' WHERE user_id = 'ada'`, `UPDATE users SET state = 'active'`, 200, 400},
+			{"the grant type", `UPDATE apps SET grant_types = 'urn:ietf:params:oauth:grant-type:token-exchange' WHERE app_id = 'web'`,
+				`UPDATE apps SET grant_types = 'refresh_token urn:ietf:params:oauth:grant-type:token-exchange' WHERE app_id = 'web'`, 400, 400},
+			{"the role to act for others", `UPDATE members SET roles = 'ORG_OWNER'`, `UPDATE members SET roles = 'ORG_END_USER_IMPERSONATOR'`, 200, 400},
+			{"that the subject is nobody", `UPDATE members SET user_id = 'ada'`, `UPDATE members SET user_id = 'bot'`, 200, 400},
+			{"the authorization", `UPDATE projects SET authorization_required = TRUE`, `UPDATE projects SET authorization_required = FALSE`, 400, 400},
+			{"the organization in the project", `UPDATE users SET org_id = '2' WHERE user_id = 'ada'`, `UPDATE users SET org_id = '1' WHERE user_id = 'ada'`, 200, 400},
+		} {
+			w.sql(c.change)
+			if c.what == "the organization in the project" {
+				w.sql(`UPDATE projects SET project_access_required = TRUE`)
+			}
+			for name, s := range map[string]struct {
+				at   *answer
+				want int
+			}{"own": {&own, c.own}, "acting": {&acting, c.acting}} {
+				refresh, _ := s.at.body["refresh_token"].(string)
+				told := w.post(pathIntrospection, "web", "token", refresh, "token_type_hint", "refresh_token")
+				if c.what != "the grant type" && (told.body["active"] == true) != (s.want == 200) {
+					w.Errorf("%s, without %s: introspection says %s", name, c.what, told.text)
+				}
+				a := w.refreshAs("web", refresh)
+				if a.status != s.want || s.want == 400 && a.body["error"] != codeInvalidGrant && c.what != "the grant type" {
+					w.Errorf("%s, without %s: %d %s", name, c.what, a.status, a.text)
+				}
+				if a.status == 200 {
+					*s.at = a
+				}
+			}
+			w.sql(c.back)
+		}
+		// None of it was the end.
+		w.sql(`UPDATE projects SET project_access_required = FALSE`)
+		for name, a := range map[string]answer{"own": own, "acting": acting} {
+			got := w.given(w.refreshAs("web", a.body["refresh_token"].(string)))
+			if (got.Actor != nil) != (name == "acting") {
+				w.Errorf("%s: %+v", name, got.Facts)
+			}
+		}
+	})
+}
+
 // TestRefreshWithAnotherSecret ends sessions that came through a secret that was replaced.
 func TestRefreshWithAnotherSecret(t *testing.T) {
 	eachWorld(t, func(w *world) {

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -30,29 +31,49 @@ func (p *Provider) impersonate(r *tokenRequest, x exchanged, facts session.Facts
 	if x.actor.user == x.subject.user {
 		return nil
 	}
-	actors := []string{string(x.actor.user)}
-	for a := x.actor.actor; a != nil; a = a.Actor {
-		actors = append(actors, string(a.User))
+	chain := &session.Actor{User: x.actor.user, Actor: x.actor.actor}
+	err := p.mayActFor(r.Context(), p.DB, r.Instance, chain, x.subject.user, x.subject.org)
+	if errors.Is(err, errMayNotAct) {
+		return deniedExchange(fault.Of(err))
 	}
-	memberships, err := p.memberships(r.Context(), r.Instance.ID, append(actors, string(x.subject.user)))
 	if err != nil {
 		return err
-	}
-	needed := permissionImpersonate
-	if len(memberships[x.subject.user]) > 0 {
-		needed = permissionImpersonateAdmin
-	}
-	for _, id := range actors {
-		actor := access.User{ID: ident.UserID(id), Instance: r.Instance, Memberships: memberships[ident.UserID(id)]}
-		if !actor.Reach(needed).Org(x.subject.org) {
-			return deniedExchange(errMayNotAct.WithCause(fmt.Errorf("user %s has no %s on organization %s of user %s",
-				id, needed, x.subject.org, x.subject.user)))
-		}
 	}
 	_, err = p.Users.Impersonate(r.Context(), r.Instance.ID, x.subject.user, user.Impersonate{
 		Client: r.client.id, Actor: *recorded(facts.Actor),
 	})
 	return err
+}
+
+// mayActFor returns nil when all of a chain of actors may act for a user of an organization, as q sees it, and
+// errMayNotAct when one may not. Nobody needs anything to act for itself.
+func (p *Provider) mayActFor(ctx context.Context, q store.Querier, at access.Instance, chain *session.Actor,
+	subject ident.UserID, of ident.OrgID,
+) error {
+	var actors []string
+	for a := chain; a != nil; a = a.Actor {
+		if a.User != subject {
+			actors = append(actors, string(a.User))
+		}
+	}
+	if len(actors) == 0 {
+		return nil
+	}
+	memberships, err := p.memberships(ctx, q, at.ID, append(actors, string(subject)))
+	if err != nil {
+		return err
+	}
+	needed := permissionImpersonate
+	if len(memberships[subject]) > 0 {
+		needed = permissionImpersonateAdmin
+	}
+	for _, id := range actors {
+		actor := access.User{ID: ident.UserID(id), Instance: at, Memberships: memberships[ident.UserID(id)]}
+		if !actor.Reach(needed).Org(of) {
+			return errMayNotAct.WithCause(fmt.Errorf("user %s has no %s on organization %s of user %s", id, needed, of, subject))
+		}
+	}
+	return nil
 }
 
 // recorded is a chain of actors as an event has it.
@@ -64,12 +85,12 @@ func recorded(a *session.Actor) *user.Actor {
 }
 
 // memberships returns the memberships of some users, in one read.
-func (p *Provider) memberships(ctx context.Context, at ident.InstanceID, users []string) (map[ident.UserID][]access.Membership, error) {
+func (p *Provider) memberships(ctx context.Context, q store.Querier, at ident.InstanceID, users []string) (map[ident.UserID][]access.Membership, error) {
 	type row struct {
 		user ident.UserID
 		access.Membership
 	}
-	rows, err := store.All(ctx, p.DB, func(from store.Scanner) (m row, err error) {
+	rows, err := store.All(ctx, q, func(from store.Scanner) (m row, err error) {
 		var roles string
 		err = from.Scan(&m.user, &m.Scope, &m.ID, &roles)
 		m.Roles = strings.Fields(roles)

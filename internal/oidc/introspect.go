@@ -8,11 +8,15 @@ import (
 	"strings"
 
 	"castellan/internal/claims"
+	"castellan/internal/session"
 	"castellan/internal/token"
 )
 
 // introspect tells an application about a token that it was shown (RFC 7662, contract section 5.5). Whatever
 // is wrong with the token, the answer is that it is not active.
+//
+// A refresh token is told about to the application it was given to, when token_type_hint says that it is one.
+// Without, it is not active: who asks about what it was sent must never take it for an access token.
 func (p *Provider) introspect(w http.ResponseWriter, r *Request) error {
 	f, err := readForm(r)
 	if err != nil {
@@ -26,8 +30,12 @@ func (p *Provider) introspect(w http.ResponseWriter, r *Request) error {
 	if text == "" {
 		return newError(codeInvalidRequest, "the parameter token is missing")
 	}
-	told, err := p.tellOf(r, asking, text)
-	if errors.Is(err, token.ErrToken) || errors.Is(err, claims.ErrInactive) {
+	tell := p.tellOf
+	if f.get("token_type_hint") == hintRefresh && p.Sessions.GaveOut(r.Instance.ID, text) {
+		tell = p.tellOfRefresh
+	}
+	told, err := tell(r, asking, text)
+	if errors.Is(err, token.ErrToken) || errors.Is(err, claims.ErrInactive) || errors.Is(err, errEnded) {
 		told, err = map[string]any{"active": false}, nil
 	}
 	if err != nil {
@@ -78,6 +86,29 @@ func (p *Provider) tellOf(r *Request, asking client, text string) (map[string]an
 	}
 	maps.Copy(told, statement(t, r.Issuer))
 	return told, nil
+}
+
+// hintRefresh is the token_type_hint of refresh tokens (RFC 7009 section 2.1).
+const hintRefresh = "refresh_token"
+
+// tellOfRefresh is tellOf of a refresh token: of use is one that would be renewed, if who asks came with it now.
+// It says nothing about its user beside who that is.
+func (p *Provider) tellOfRefresh(r *Request, asking client, text string) (map[string]any, error) {
+	s, id, err := p.Sessions.Shown(r.Context(), r.Instance.ID, text)
+	if errors.Is(err, session.ErrRefresh) || err == nil && s.Client != asking.id {
+		return nil, errors.Join(token.ErrToken, err)
+	}
+	if err == nil {
+		err = p.goesOn(r.Context(), p.DB, r.Instance, s.Facts)
+	}
+	if err != nil {
+		return nil, err
+	}
+	said := statement(token.Token{ID: id, Facts: s.Facts, Expires: s.IdleUntil}, r.Issuer)
+	said["sub"], said["token_type"] = s.User, notApplicable
+	delete(said, "iat") // when it was given out is not kept
+	delete(said, "nbf")
+	return said, nil
 }
 
 // meantFor reports whether an application is in the audience of a token: itself, or by its project.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,64 @@ func TestIntrospection(t *testing.T) {
 		}
 		if a := w.ask("other", w.pats["A"].Reveal()); a.body["active"] != true || a.body["urn:zitadel:iam:org:project:roles"] != nil {
 			w.Errorf("a personal access token by another application: %s", a.text)
+		}
+	})
+}
+
+// TestIntrospectionOfRefreshTokens: only who it was given to, and says what it is, is told about a refresh token.
+func TestIntrospectionOfRefreshTokens(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		f := facts("openid", "profile")
+		f.Thumbprint = "print"
+		access, refresh := w.started(f, false)
+		hinted := func(client, text string) answer {
+			return w.post(pathIntrospection, client, "token", text, "token_type_hint", "refresh_token")
+		}
+		want := map[string]any{
+			"active": true, "iss": "http://a.example", "aud": []any{"web", "11"}, "scope": "openid profile", "client_id": "web", "sub": "ada",
+			"token_type": "N_A", "auth_time": float64(start.Add(-time.Minute).Unix()), "amr": []any{"pwd"},
+			"exp": float64(start.Add(24 * time.Hour).Unix()), "cnf": map[string]any{"jkt": "print"},
+		}
+		got := hinted("web", refresh).body
+		if id, _ := got["jti"].(string); !strings.HasSuffix(id, "-rt_1") {
+			w.Errorf("jti %q", id)
+		}
+		delete(got, "jti")
+		if diff := cmp.Diff(want, got); diff != "" {
+			w.Errorf("(-want +got):\n%s", diff)
+		}
+		if a := hinted("web", access); a.body["active"] != true || a.body["token_type"] != "DPoP" {
+			w.Errorf("an access token with the wrong hint: %s", a.text)
+		}
+		for name, a := range map[string]answer{
+			"without a hint": w.ask("web", refresh), "with another": w.post(pathIntrospection, "web", "token", refresh, "token_type_hint", "access_token"),
+			"another of the audience": hinted("api", refresh), "changed": hinted("web", refresh+"A"),
+			"at another instance": w.do("POST", "http://b.example"+pathIntrospection, "token_type_hint=refresh_token&token="+refresh,
+				"Authorization", basic("web", "secret")),
+		} {
+			if !a.inactive() {
+				w.Errorf("%s: %s", name, a.text)
+			}
+		}
+		_, plain := w.started(facts("openid"), false)
+		next := w.refreshAs("web", plain).body["refresh_token"].(string)
+		if a := hinted("web", plain); !a.inactive() {
+			w.Errorf("one that was used: %s", a.text)
+		}
+		if a := hinted("web", next); a.body["active"] != true {
+			w.Errorf("to ask about one that was used is not to use it: %s", a.text)
+		}
+		w.revoked("web", next)
+		if a := hinted("web", next); !a.inactive() {
+			w.Errorf("one that was revoked: %s", a.text)
+		}
+		w.clock.Advance(24*time.Hour - time.Second)
+		if a := hinted("web", refresh); a.body["active"] != true {
+			w.Errorf("in its last second: %s", a.text)
+		}
+		w.clock.Advance(time.Second)
+		if a := hinted("web", refresh); !a.inactive() {
+			w.Errorf("one that has expired: %s", a.text)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -360,11 +361,15 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 		"id_token_signing_alg_values_supported": list("EdDSA", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"),
 		"grant_types_supported": list("client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer",
 			"urn:ietf:params:oauth:grant-type:token-exchange"),
+		"scopes_supported":                list("openid", "profile", "email", "phone", "address", "offline_access"),
 		"request_uri_parameter_supported": false,
 	} {
 		if diff := cmp.Diff(want, got[name]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+	if grants := sortedNames(new(Provider).grants()); !slices.Equal(grants, slices.Sorted(slices.Values(newMetadata().GrantTypes))) {
+		t.Errorf("the grants are %v", grants)
 	}
 	for _, absent := range []string{"end_session_endpoint", "device_authorization_endpoint", "response_modes_supported", "code_challenge_methods_supported"} {
 		if got[absent] != nil {

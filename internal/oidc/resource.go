@@ -85,10 +85,9 @@ func (p *Provider) targets(r *tokenRequest) ([]string, error) {
 	return audience, nil
 }
 
-// narrowed returns which of the allowed audience a request names, by audience parameters (RFC 8693 section
-// 2.1: ids of clients and projects) and resources; all when it names none. It returns invalid_target for
-// what is not among it.
-func (p *Provider) narrowed(r *tokenRequest, allowed []string) ([]string, error) {
+// wanted returns which audience a request names, by audience parameters (RFC 8693 section 2.1: ids of clients
+// and projects) and resources; none when it names none.
+func (p *Provider) wanted(r *tokenRequest) ([]string, error) {
 	wanted := slices.Clone(r.form["audience"])
 	if len(wanted) > maxTargets {
 		return nil, newError(codeInvalidTarget, "there are more than %d audiences", maxTargets)
@@ -100,6 +99,12 @@ func (p *Provider) narrowed(r *tokenRequest, allowed []string) ([]string, error)
 		}
 		wanted = append(wanted, of...)
 	}
+	return wanted, nil
+}
+
+// narrowed returns which of the allowed audience is wanted; all when nothing is. It returns invalid_target for
+// what is not among it.
+func narrowed(wanted, allowed []string) ([]string, error) {
 	if len(wanted) == 0 {
 		return allowed, nil
 	}

@@ -39,6 +39,8 @@ type side struct {
 	grounds []session.Ground
 	// expires is when its token ends; zero without one.
 	expires time.Time
+	// personal says that its token is a personal access token.
+	personal bool
 	// named says that the user was named, and not proved by a token of its own.
 	named bool
 }
@@ -95,7 +97,9 @@ func (p *Provider) showAccess(r *tokenRequest, text string) (side, error) {
 	if err == nil && t.Personal {
 		t.Audience = []string{r.client.id, string(r.client.project)} // it is meant for all
 	}
-	return sideOf(r, t, err, errAccessShown)
+	s, err := sideOf(r, t, err, errAccessShown)
+	s.personal = t.Personal
+	return s, err
 }
 
 // showID reads an ID token.

@@ -344,7 +344,7 @@ func TestScopes(t *testing.T) {
 			"as asked":         {"openid profile", "openid profile", nil, ""},
 			"unknown ones":     {"openid what profile", "openid profile", "openid profile", ""},
 			"only unknown":     {"what", "", nil, ""},
-			"no refresh":       {"openid offline_access", "openid", "openid", ""},
+			"for others":       {"openid offline_access", "openid offline_access", nil, ""},
 			"twice":            {"openid openid", "openid", nil, ""},
 			"own organization": {"openid urn:zitadel:iam:org:id:1", "openid urn:zitadel:iam:org:id:1", nil, ""},
 			"another's":        {"openid urn:zitadel:iam:org:id:2", "openid", "openid", ""},
