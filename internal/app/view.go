@@ -16,7 +16,7 @@ import (
 
 var tables = []eventlog.Table[State]{{
 	Name:      "apps",
-	Kept:      eventlog.Kept{Epoch: eventlog.Access, FoundOnly: true},
+	Kept:      eventlog.Kept{Epoch: eventlog.Access},
 	Key:       []string{"instance_id", "app_id"},
 	Aggregate: "app_id",
 	Rest: []string{

@@ -626,8 +626,10 @@ func TestWhatMayNotBeKept(t *testing.T) {
 			`SELECT entry FROM box_diary WHERE instance_id = $1`:                                                      "table box_diary is read into a cache",
 			`SELECT b.number FROM boxes b JOIN box_diary d ON d.instance_id = b.instance_id WHERE b.instance_id = $1`: "table box_diary is read into a cache",
 			`SELECT b.number FROM boxes b LEFT JOIN box_names n ON n.box_id = b.box_id WHERE b.instance_id = $1`:      "that table box_names has no row",
+			`SELECT b.number FROM boxes b WHERE EXISTS (SELECT 1 FROM box_names n WHERE n.box_id = b.box_id)`:         "that table box_names has no row",
 			`SELECT number FROM boxes WHERE instance_id = $1`:                                                         "",
-			`SELECT count(*) FROM (SELECT name FROM box_names WHERE instance_id = $1) AS x`:                           "",
+			`SELECT count(*) FROM (SELECT name FROM box_names WHERE instance_id = $1) AS x`:                           "that table box_names has no row",
+			`SELECT count(*) FROM (SELECT number FROM boxes WHERE instance_id = $1) AS x`:                             "",
 			`SELECT length(sealed_key) FROM instance_keys WHERE instance_id = $1`:                                     "",
 		} {
 			for range 2 {

@@ -49,16 +49,18 @@ func (e *Epochs) usesOf(sql string) (eventlog.EpochSet, error) {
 		return f.set, f.err
 	}
 	var f usesFound
-	for _, m := range sources.FindAllStringSubmatch(sql, -1) {
-		join, table, bracket := strings.ToUpper(m[1]), strings.ToLower(m[2]), m[3]
-		if bracket != "" || fixed[table] {
+	for _, m := range sources.FindAllStringSubmatchIndex(sql, -1) {
+		before, join, table, bracket := sql[:m[0]], strings.ToUpper(sql[m[2]:m[3]]), strings.ToLower(sql[m[4]:m[5]]), m[6] < m[7]
+		if bracket || fixed[table] {
 			continue
 		}
+		// Of an outer join, and of a statement within another, the rest may be found without a row of the table.
+		without := strings.HasPrefix(join, "LEFT") || strings.Count(before, "(") > strings.Count(before, ")")
 		kept := e.log.Kept(table)
 		switch {
 		case kept.Epoch == eventlog.NoEpoch:
 			f.err = fmt.Errorf("fresh: table %s is read into a cache, but its noun does not declare it Kept", table)
-		case kept.FoundOnly && strings.HasPrefix(join, "LEFT"):
+		case kept.FoundOnly && without:
 			f.err = fmt.Errorf("fresh: that table %s has no row would be kept in a cache, but it is declared FoundOnly", table)
 		}
 		f.set |= eventlog.SetOf(kept.Epoch)

@@ -50,10 +50,11 @@ func (p *Provider) applicationByID(ctx context.Context, at ident.InstanceID, c c
 // name $4 as well. Of two whom the text names the one with the id counts: nobody takes its place by a name.
 const (
 	machineColumns = `SELECT u.user_id, u.username, u.org_id, u.kind, u.access_token_type, u.secret_hash, u.state, o.state,
- k.public_key, k.expires_at
+ k.public_key, k.expires_at, a.app_id IS NOT NULL
  FROM users u
  JOIN orgs o ON o.instance_id = u.instance_id AND o.org_id = u.org_id
- LEFT JOIN machine_keys k ON k.instance_id = u.instance_id AND k.key_id = $2 AND k.user_id = u.user_id`
+ LEFT JOIN machine_keys k ON k.instance_id = u.instance_id AND k.key_id = $2 AND k.user_id = u.user_id
+ LEFT JOIN apps a ON a.instance_id = u.instance_id AND a.client_id = u.username`
 	machineByIDSQL   = machineColumns + ` WHERE u.instance_id = $1 AND u.user_id = $3`
 	machineByNameSQL = machineColumns + ` WHERE u.instance_id = $1 AND (u.user_id = $3 OR u.login_key = $4)
  ORDER BY CASE WHEN u.user_id = $3 THEN 0 ELSE 1 END LIMIT 1`
@@ -71,15 +72,19 @@ func (p *Provider) machineByID(ctx context.Context, at ident.InstanceID, c crede
 	return p.kept(ctx, candidateKey{at, true, c.id, c.claims.KeyID}, scanMachine, machineByIDSQL, string(at), c.claims.KeyID, c.id)
 }
 
-// scanMachine reads one row of the statements above.
+// scanMachine reads one row of the statements above. A machine is the client of its tokens under its name. One that
+// is called like an application has none: they would look like those of the application, and an ID token like one
+// that is meant for it.
 func scanMachine(from store.Scanner) (*candidate, error) {
 	h := &candidate{found: true}
 	var (
 		kind               user.Kind
 		tokens, state, org string
 		expires            *int64
+		isApplication      bool
 	)
-	err := from.Scan(&h.client.user, &h.client.id, &h.client.org, &kind, &tokens, &h.secret, &state, &org, &h.key, &expires)
+	err := from.Scan(&h.client.user, &h.client.id, &h.client.org, &kind, &tokens, &h.secret, &state, &org, &h.key, &expires,
+		&isApplication)
 	h.client.ground.User = h.client.user
 	h.client.jwt = tokens == user.JWT
 	if expires != nil {
@@ -87,6 +92,9 @@ func scanMachine(from store.Scanner) (*candidate, error) {
 	}
 	if kind != user.Machine || state != user.Active || org != user.Active {
 		h.idle = fmt.Sprintf("the user is a %s and %s, its organization %s", kind, state, org)
+	}
+	if isApplication {
+		h.idle = "its user name is the client_id of an application"
 	}
 	return h, err
 }

@@ -344,6 +344,32 @@ func TestMachinesAsClients(t *testing.T) {
 	})
 }
 
+// TestNoMachineIsCalledLikeAnApplication: its tokens would say that they were given to the application, and its ID
+// tokens that they are meant for it. An application may come later than the machine.
+func TestNoMachineIsCalledLikeAnApplication(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.withKeys()
+		byAssertion := func() answer {
+			w.Helper()
+			return w.profile(botAssertion("k-ed", nil), "openid")
+		}
+		bySecret := func(id string) answer {
+			w.Helper()
+			return w.post(pathToken, id, "grant_type", grantClientCredentials, "scope", "openid")
+		}
+		w.token(byAssertion())
+		w.token(bySecret("bot"))
+		begun(w, "A", app.Noun, "bot-app", "1", app.Added{App: "bot-app", Project: "11", Name: "bot"},
+			app.APIConfigAdded{App: "bot-app", ClientID: "bot", AuthMethod: app.SecretBasic, SecretHash: vault.HashSecret("another")})
+		w.refused("by its key", byAssertion(), http.StatusBadRequest, codeInvalidGrant)
+		w.refused("by its secret", bySecret("bot"), http.StatusUnauthorized, codeInvalidClient)
+		w.sql(`UPDATE users SET username = 'robot', login_key = 'robot' WHERE user_id = 'bot'`)
+		if got := w.token(byAssertion()); got.Client != "robot" {
+			w.Errorf("called %s", got.Client)
+		}
+	})
+}
+
 func FuzzReadBasic(f *testing.F) {
 	f.Add(basic("api", "secret"), "")
 	f.Add("Basic "+base64.StdEncoding.EncodeToString([]byte("a%20b:%3a+")), "a b")
