@@ -32,6 +32,9 @@ type Assertion struct {
 	Issuer, Subject string
 	// ID is the jti; empty when there is none.
 	ID string
+	// Scope is the scope claim, with which some clients say what they want a token for; empty when there is
+	// none, or one that is no text: in any other token it means nothing.
+	Scope string
 	// Expires and Issued are exp and iat; NotBefore is nbf, zero when there is none.
 	Expires, Issued, NotBefore time.Time
 }
@@ -124,7 +127,10 @@ func parseHeader(text []byte) (keyID string, err error) {
 
 // parseClaims checks what does not depend on the time.
 func (a *Assertion) parseClaims(text []byte, audiences []string) error {
-	var claims jwt.Claims
+	var claims struct {
+		jwt.Claims
+		Scope any `json:"scope"`
+	}
 	if err := json.Unmarshal(text, &claims); err != nil {
 		return fmt.Errorf("claims: %.200w", err)
 	}
@@ -137,6 +143,7 @@ func (a *Assertion) parseClaims(text []byte, audiences []string) error {
 		return errors.New("iat is missing")
 	}
 	a.Issuer, a.Subject, a.ID = claims.Issuer, claims.Subject, claims.ID
+	a.Scope, _ = claims.Scope.(string)
 	a.Expires, a.Issued, a.NotBefore = claims.Expiry.Time(), claims.IssuedAt.Time(), claims.NotBefore.Time()
 	return nil
 }

@@ -23,6 +23,8 @@ func TestParse(t *testing.T) {
 		"kid null":    {`{"alg":"EdDSA","kid":null}`, claims.String(), Assertion{Subject: "42", Issued: testNow, Expires: hour}},
 		"jti and nbf": {`{"alg":"EdDSA"}`, claims.With("jti", `"a\"b"`).With("nbf", "1").String(), Assertion{Subject: "42", ID: `a"b`, Issued: testNow, Expires: hour, NotBefore: time.Unix(1, 0)}},
 		"other aud":   {`{"alg":"EdDSA"}`, claims.With("aud", `["x","https://iam.example.com/oauth/v2/token"]`).String(), Assertion{Subject: "42", Issued: testNow, Expires: hour}},
+		"scope":       {`{"alg":"EdDSA"}`, claims.With("scope", `"openid profile"`).String(), Assertion{Subject: "42", Scope: "openid profile", Issued: testNow, Expires: hour}},
+		"other scope": {`{"alg":"EdDSA"}`, claims.With("scope", `["openid"]`).String(), Assertion{Subject: "42", Issued: testNow, Expires: hour}},
 		"no subject":  {`{"alg":"EdDSA"}`, claims.With("iss", "").With("sub", "").String(), Assertion{Issued: testNow, Expires: hour}},
 	} {
 		got, err := Parse(assertiontest.Forge(tt.header, tt.claims, assertiontest.Unsigned), issuer, issuer+"/oauth/v2/token")
@@ -30,7 +32,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got.KeyID != tt.want.KeyID || got.Subject != tt.want.Subject || got.ID != tt.want.ID ||
+		if got.KeyID != tt.want.KeyID || got.Subject != tt.want.Subject || got.ID != tt.want.ID || got.Scope != tt.want.Scope ||
 			!got.Issued.Equal(tt.want.Issued) || !got.Expires.Equal(tt.want.Expires) || !got.NotBefore.Equal(tt.want.NotBefore) {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}

@@ -10,15 +10,15 @@ import (
 // contract section 5.2): by and about the user, signed with the key of it that kid names, made for this
 // issuer, within the last hour. Nothing has to be known beside.
 //
+// What it is for is said by the parameter scope; without one by a claim of that name, as client libraries
+// do it that were first made for Google's servers (golang.org/x/oauth2/jwt).
+//
 // What a client can see in its assertion it is told; everything else is one answer, whether the user or the
 // key is unknown, not of use or not the right one.
 func (p *Provider) jwtProfile(r *tokenRequest) (tokenAnswer, error) {
 	c := credentials{method: authPrivateKeyJWT, text: r.form.get("assertion")}
-	switch {
-	case c.text == "":
+	if c.text == "" {
 		return tokenAnswer{}, newError(codeInvalidRequest, "assertion is missing")
-	case len(r.asked) == 0:
-		return tokenAnswer{}, newError(codeInvalidRequest, "scope is missing")
 	}
 	var err error
 	if c.claims, err = assertion.Parse(c.text, r.Issuer, r.Issuer+pathToken); err == nil {
@@ -29,6 +29,9 @@ func (p *Provider) jwtProfile(r *tokenRequest) (tokenAnswer, error) {
 	}
 	if c.claims.KeyID == "" {
 		return tokenAnswer{}, newError(codeInvalidGrant, "assertion: kid is missing")
+	}
+	if err := r.askFor(c.claims.Scope); err != nil {
+		return tokenAnswer{}, err
 	}
 	c.id = c.claims.Subject
 	visit, err := p.admit(r.Request, c.id)
@@ -55,4 +58,19 @@ func (p *Provider) jwtProfile(r *tokenRequest) (tokenAnswer, error) {
 		return tokenAnswer{}, err
 	}
 	return p.forMachine(r, h.client)
+}
+
+// askFor has a request that names no scopes ask for those in a claim. One of the two has to name some
+// (contract section 5.2).
+func (r *tokenRequest) askFor(claim string) error {
+	if len(r.asked) > 0 {
+		return nil
+	}
+	if err := r.ask(claim); err != nil {
+		return err
+	}
+	if len(r.asked) == 0 {
+		return newError(codeInvalidRequest, "scope is missing")
+	}
+	return nil
 }

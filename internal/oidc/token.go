@@ -86,10 +86,9 @@ func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Req
 			return newError(codeGrantType, "the grant types are %s", strings.Join(sortedNames(grants), ", "))
 		}
 		request := &tokenRequest{Request: r, form: f, now: p.Clock.Now()}
-		if request.asked, err = claims.ParseScopes(f.get("scope")); err != nil {
-			return newError(codeInvalidScope, "%s", clean(strings.TrimPrefix(err.Error(), "claims: "), 200))
+		if err := request.ask(f.get("scope")); err != nil {
+			return err
 		}
-		request.scopes = request.asked.Known()
 		if request.client, err = p.whoAsks(g, r, f); err != nil {
 			return err
 		}
@@ -112,6 +111,15 @@ func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Req
 		writeJSON(w, http.StatusOK, answer)
 		return nil
 	}
+}
+
+// ask reads the scopes that are asked for.
+func (r *tokenRequest) ask(scope string) (err error) {
+	if r.asked, err = claims.ParseScopes(scope); err != nil {
+		return newError(codeInvalidScope, "%s", clean(strings.TrimPrefix(err.Error(), "claims: "), 200))
+	}
+	r.scopes = r.asked.Known()
+	return nil
 }
 
 func sortedNames(grants map[string]grant) []string {

@@ -376,6 +376,27 @@ func TestScopes(t *testing.T) {
 	})
 }
 
+// TestScopeClaim: an assertion says itself what it is for, unless the request does.
+func TestScopeClaim(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.withKeys()
+		claiming := func(scope string) string {
+			return botAssertion("k-ed", func(_, said assertiontest.ClaimSet) { said["scope"] = scope })
+		}
+		for name, tt := range map[string]struct{ claim, asked, granted string }{
+			"by the claim":   {`"openid profile what"`, "", "openid profile"},
+			"by the request": {`"openid profile"`, "email", "email"},
+		} {
+			if got := w.token(w.profile(claiming(tt.claim), tt.asked)); strings.Join(got.Scopes, " ") != tt.granted {
+				w.Errorf("%s: granted %q", name, got.Scopes)
+			}
+		}
+		w.refused("no text", w.profile(claiming(`["openid"]`), ""), http.StatusBadRequest, codeInvalidRequest)
+		w.refused("empty", w.profile(claiming(`""`), ""), http.StatusBadRequest, codeInvalidRequest)
+		w.refused("no scopes", w.profile(claiming(`"open\\id"`), ""), http.StatusBadRequest, codeInvalidScope)
+	})
+}
+
 // TestWhatATokenStandsOn: nothing is given out on what is gone, by no grant.
 func TestWhatATokenStandsOn(t *testing.T) {
 	eachWorld(t, func(w *world) {
