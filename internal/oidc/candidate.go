@@ -64,7 +64,21 @@ const (
 func (p *Provider) machineByName(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
 	// This one is not kept in memory: a new user may be meant by the same text.
 	h, err := store.One(ctx, p.DB, scanMachine, machineByNameSQL, string(at), c.claims.KeyID, c.id, user.LoginKey(c.id))
-	return somebody(at, h, err)
+	h, err = somebody(at, h, err)
+	if err == nil && h.found {
+		h.client = h.client.called(c.id)
+	}
+	return h, err
+}
+
+// called returns a machine that calls itself by its id as the client of that id: it looks for what it calls
+// itself in its ID tokens, as their audience (OpenID Connect Core section 3.1.3.7). With any other name it is
+// the client of its user name.
+func (c client) called(id string) client {
+	if id == string(c.user) {
+		c.id = id
+	}
+	return c
 }
 
 // machineByID reads the machine user who is the subject of an assertion.

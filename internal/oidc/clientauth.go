@@ -138,7 +138,7 @@ func errClient(method string, why error) *Error {
 
 // client is who asks, once it has proved it.
 type client struct {
-	// id is its client_id: of a machine its user name.
+	// id is its client_id: of a machine its user name, or its id when it calls itself by that.
 	id string
 	// ground is what it has proved it with. User of that of an application is to be filled in by who
 	// gives out a token on it.

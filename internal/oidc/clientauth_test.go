@@ -278,7 +278,8 @@ func TestClientAssertionsCountOnce(t *testing.T) {
 	})
 }
 
-// TestMachinesAsClients: client_id is a user name or an id, and of two it is the id.
+// TestMachinesAsClients: client_id is a user name or an id, and of two it is the id. A client that calls itself by
+// its id stays of that name.
 func TestMachinesAsClients(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		w.withKeys()
@@ -302,7 +303,7 @@ func TestMachinesAsClients(t *testing.T) {
 			"in capitals": {byPost("BOT", "secret"), "bot", session.Ground{Kind: session.MachineSecret, User: "bot", ID: print}},
 			"key":         {byKey("bot", "k-ed", "EdDSA", ed, nil), "bot", session.Ground{Kind: session.MachineKey, User: "bot", ID: "k-ed"}},
 			"name":        {byBasic("jay@TWO", "of jay"), "Jay@two", session.Ground{Kind: session.MachineSecret, User: "jay", ID: jay}},
-			"id":          {byBasic("jay", "of jay"), "Jay@two", session.Ground{Kind: session.MachineSecret, User: "jay", ID: jay}},
+			"id":          {byBasic("jay", "of jay"), "jay", session.Ground{Kind: session.MachineSecret, User: "jay", ID: jay}},
 		} {
 			got := w.token(ask(tt.by))
 			if diff := cmp.Diff([]session.Ground{tt.want}, got.Grounds); diff != "" || got.User != tt.want.User || got.Client != tt.client {

@@ -10,6 +10,8 @@ import (
 // contract section 5.2): by and about the user, signed with the key of it that kid names, made for this
 // issuer, within the last hour. Nothing has to be known beside.
 //
+// A client_id is not needed, and does not authenticate. It says what the client calls itself.
+//
 // What it is for is said by the parameter scope; without one by a claim of that name, as client libraries
 // do it that were first made for Google's servers (golang.org/x/oauth2/jwt).
 //
@@ -57,7 +59,7 @@ func (p *Provider) jwtProfile(r *tokenRequest) (tokenAnswer, error) {
 	if err := p.bind(r); err != nil {
 		return tokenAnswer{}, err
 	}
-	return p.forMachine(r, h.client)
+	return p.forMachine(r, h.client.called(r.form.get("client_id")))
 }
 
 // askFor has a request that names no scopes ask for those in a claim. One of the two has to name some

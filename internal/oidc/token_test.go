@@ -206,6 +206,40 @@ func TestJWTs(t *testing.T) {
 	})
 }
 
+// TestWhatAMachineCallsItself is the audience of its ID tokens, which client libraries compare: the user name
+// or the id of the user. Without either, and for what names nobody, it is the user name.
+func TestWhatAMachineCallsItself(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.withKeys()
+		jay := func() string {
+			return assertiontest.Forge(`{"alg":"RS256","kid":"k-jay"}`, assertiontest.Claims("jay", issuerA, start).String(),
+				assertiontest.RS(crypto.SHA256, assertiontest.Keys().RSA2))
+		}
+		secret := func(id string) answer {
+			return w.post(pathToken, "", "grant_type", grantClientCredentials, "client_id", id, "client_secret", "of jay", "scope", "openid")
+		}
+		for name, tt := range map[string]struct {
+			got  answer
+			want string
+		}{
+			"its id, with a secret":      {secret("jay"), "jay"},
+			"its name, with a secret":    {secret("Jay@two"), "Jay@two"},
+			"its name in small letters":  {secret("jay@two"), "Jay@two"},
+			"its id, as a client":        {w.post(pathToken, "", "grant_type", grantClientCredentials, "scope", "openid", "client_assertion", jay(), "client_assertion_type", assertionType), "jay"},
+			"nothing, with an assertion": {w.profile(jay(), "openid"), "Jay@two"},
+			"its id, with an assertion":  {w.profile(jay(), "openid", "client_id", "jay"), "jay"},
+			"its name, with one":         {w.profile(jay(), "openid", "client_id", "Jay@two"), "Jay@two"},
+			"another's name, with one":   {w.profile(jay(), "openid", "client_id", "bot"), "Jay@two"},
+		} {
+			w.token(tt.got)
+			id, access := w.jwt(tt.got.body["id_token"], "JWT"), w.jwt(tt.got.body["access_token"], "at+jwt")
+			if fmt.Sprint(id["aud"]) != "["+tt.want+"]" || id["azp"] != tt.want || access["client_id"] != tt.want {
+				w.Errorf("%s: aud %v, azp %v, client_id %v, want %s", name, id["aud"], id["azp"], access["client_id"], tt.want)
+			}
+		}
+	})
+}
+
 // jwt returns the claims of a JWT that instance A has signed.
 func (w *world) jwt(text any, typ string) (said map[string]any) {
 	w.Helper()
