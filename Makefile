@@ -48,8 +48,8 @@ test:
 	CGO_ENABLED=0 go test -timeout 10m ./...
 	@$(MAKE) --no-print-directory test-clients
 
-# Calls the program with curl, grpcurl, and gRPC-Web libraries that Node.js runs, as far as they
-# are here.
+# Calls the program with curl, grpcurl, and libraries of others in Go and, with Node.js, JavaScript,
+# as far as they are here. What bash and all of these do in tests/clients/tenant.sh is an example.
 test-clients:
 	@scripts/need-postgres.sh
 	@for program in curl node npm; do \

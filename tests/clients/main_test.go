@@ -1,5 +1,5 @@
-// Package clients_test calls the real binary with clients of others: curl, grpcurl, and the
-// gRPC-Web and Connect libraries that browsers use, run by Node.js.
+// Package clients_test calls the real binary with clients of others: curl, grpcurl, the gRPC-Web, Connect and
+// OpenID Connect libraries that browsers and Node.js use, and the libraries for OAuth of Go programs.
 //
 // It needs these programs and, the first time, the npm registry, so it runs only when
 // CASTELLAN_TEST_CLIENTS is set, as `make test-clients` does; a program that is missing skips its
@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -64,9 +65,7 @@ func TestNodeLibraries(t *testing.T) {
 	need(t, "node")
 	need(t, "npm")
 	t.Parallel()
-	if _, err := os.Stat("node_modules"); err != nil {
-		run(t, nil, "npm", "ci", "--no-audit", "--no-fund", "--silent")
-	}
+	libraries(t)
 	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
 		p := b.Exec(t)
 		env := []string{
@@ -82,6 +81,25 @@ func TestNodeLibraries(t *testing.T) {
 		n := b.Start(t, nil)
 		if got := kit.CheckWhole(t, n.DB()); len(got) != instances || instances != 6 {
 			t.Errorf("%d instances, the scripts say %d", len(got), instances)
+		}
+	})
+}
+
+// installed says once whether the libraries of Node.js are there.
+var installed sync.Once
+
+// libraries installs the libraries that package-lock.json names, unless they are there.
+func libraries(t *testing.T) {
+	t.Helper()
+	installed.Do(func() {
+		wanted, err := os.Stat("package-lock.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// npm writes this file last.
+		there, err := os.Stat(filepath.Join("node_modules", ".package-lock.json"))
+		if err != nil || there.ModTime().Before(wanted.ModTime()) {
+			run(t, nil, "npm", "ci", "--no-audit", "--no-fund", "--silent")
 		}
 	})
 }

@@ -3,7 +3,6 @@ package clients_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,17 +100,11 @@ func manage(t *testing.T, url, token string) {
 func TestGrpcurl(t *testing.T) {
 	need(t, "go")
 	t.Parallel()
-	cmd := exec.Command("go", "tool", "-n", "grpcurl")
-	cmd.Dir = filepath.Join("..", "..", "tools", "grpcurl")
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("build grpcurl: %v %s", err, out)
-	}
-	program := strings.TrimSpace(string(out))
+	program := grpcurl(t)
 	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
 		p := b.Exec(t)
 		host := strings.TrimPrefix(p.URL, "http://")
-		grpcurl := func(args ...string) (string, error) {
+		call := func(args ...string) (string, error) {
 			return try(nil, program, append([]string{"-plaintext", "-format-error"}, args...)...)
 		}
 		authorized := []string{"-H", "authorization: Bearer " + kit.Operator().Token(t)}
@@ -124,33 +117,33 @@ func TestGrpcurl(t *testing.T) {
 			"zitadel.management.v1.ManagementService", "zitadel.org.v2.OrganizationService",
 			"zitadel.project.v2.ProjectService", service, "zitadel.user.v2.UserService", "zitadel.webkey.v2.WebKeyService",
 		}
-		if out, err := grpcurl(host, "list"); err != nil || out != strings.Join(services, "\n")+"\n" {
+		if out, err := call(host, "list"); err != nil || out != strings.Join(services, "\n")+"\n" {
 			t.Errorf("list: %v %s", err, out)
 		}
-		if out, err := grpcurl(host, "describe", service+".CreateInstance"); err != nil || !strings.Contains(out, `post: "/system/v1/instances/_create"`) {
+		if out, err := call(host, "describe", service+".CreateInstance"); err != nil || !strings.Contains(out, `post: "/system/v1/instances/_create"`) {
 			t.Errorf("describe: %v %s", err, out)
 		}
-		out, err := grpcurl(append(authorized, "-d", goodJSON, host, service+"/CreateInstance")...)
+		out, err := call(append(authorized, "-d", goodJSON, host, service+"/CreateInstance")...)
 		if err != nil {
 			t.Fatalf("create: %v %s", err, out)
 		}
 		id, _ := object(t, out)["instanceId"].(string)
-		out, err = grpcurl(append(authorized, "-d", `{"instanceId":"`+id+`"}`, host, service+"/GetInstance")...)
+		out, err = call(append(authorized, "-d", `{"instanceId":"`+id+`"}`, host, service+"/GetInstance")...)
 		if err != nil || !strings.Contains(out, `"name": "Acme"`) || !strings.Contains(out, `"state": "STATE_RUNNING"`) {
 			t.Errorf("get: %v %s", err, out)
 		}
-		out, err = grpcurl(append(authorized, "-d", `{"instanceId":"`+id+`"}`, host, "zitadel.instance.v2.InstanceService/GetInstance")...)
+		out, err = call(append(authorized, "-d", `{"instanceId":"`+id+`"}`, host, "zitadel.instance.v2.InstanceService/GetInstance")...)
 		if err != nil || !strings.Contains(out, `"name": "Acme"`) {
 			t.Errorf("get by v2: %v %s", err, out)
 		}
-		out, err = grpcurl(append(authorized, "-d", `{"instanceName":"Acme"}`, host, service+"/CreateInstance")...)
+		out, err = call(append(authorized, "-d", `{"instanceName":"Acme"}`, host, service+"/CreateInstance")...)
 		if err == nil || object(t, out)["message"] != "invalid CreateInstanceRequest.Owner: value is required" {
 			t.Errorf("without owner: %v %s", err, out)
 		}
-		if out, err := grpcurl("-d", `{"instanceId":"`+id+`"}`, host, service+"/GetInstance"); err == nil || object(t, out)["code"] != 16.0 {
+		if out, err := call("-d", `{"instanceId":"`+id+`"}`, host, service+"/GetInstance"); err == nil || object(t, out)["code"] != 16.0 {
 			t.Errorf("a stranger: %v %s", err, out)
 		}
-		if out, err := grpcurl(host, "grpc.health.v1.Health/Check"); err != nil || !strings.Contains(out, "SERVING") {
+		if out, err := call(host, "grpc.health.v1.Health/Check"); err != nil || !strings.Contains(out, "SERVING") {
 			t.Errorf("health: %v %s", err, out)
 		}
 		p.Stop(t)
