@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"castellan/bench/rows"
+	"castellan/internal/vault"
 )
 
 // Sizes of a run.
@@ -48,6 +49,7 @@ type field struct {
 	shape, answers       string // files for bare
 	ids                  []string
 	signers              []signer
+	personal             vault.Token // of a machine user of the first of these
 
 	running []*process
 }
@@ -55,9 +57,11 @@ type field struct {
 // measure takes all figures, in an order that needs each database and process as few times as
 // possible.
 func (f *field) measure(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{
-		f.seed, f.measureStart, f.measureIdle, f.measureLoad, f.measureDirectory,
-	} {
+	steps := []func(context.Context) error{f.seed, f.measureStart, f.measureIdle, f.measureLoad, f.measureDirectory}
+	if f.only != "" {
+		steps = []func(context.Context) error{f.seed, f.measureLoad}
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"castellan/internal/expiry"
 	"castellan/internal/ident"
 	"castellan/internal/machinekey"
+	"castellan/internal/pat"
 	"castellan/internal/project"
 	"castellan/internal/store"
 	"castellan/internal/user"
@@ -28,7 +27,7 @@ import (
 )
 
 // What is seeded for those who ask about tokens, in the first of the instances for tokens: a project with
-// applications that have a secret, and a machine user whose tokens are opaque.
+// applications that have a secret, and a machine user whose tokens are opaque, with a personal access token.
 const (
 	askedProject = "50"
 	askedRoot    = 60 // the first application; the others follow
@@ -40,12 +39,15 @@ const (
 )
 
 // seedAsked makes all that within a write.
-func seedAsked(ctx context.Context, w *eventlog.Writer, public []byte) error {
+func seedAsked(ctx context.Context, w *eventlog.Writer, public []byte, personal vault.Token) error {
 	errs := []error{
 		begin(ctx, w, project.Noun, askedProject, tokenOrg, project.Added{Name: "Asked"}),
 		begin(ctx, w, user.Noun, askedUser, tokenOrg, user.MachineAdded{UserName: "robot", Name: "Robot", AccessTokenType: user.Bearer}),
 		begin(ctx, w, machinekey.Noun, askedUser, tokenOrg, machinekey.Added{
 			Key: askedUser, User: askedUser, Type: 1, PublicKey: public, Expiration: expiry.Never,
+		}),
+		begin(ctx, w, pat.Noun, askedUser, tokenOrg, pat.Added{
+			Token: askedUser, User: askedUser, Hash: personal.Hash(), Expiration: expiry.Never,
 		}),
 	}
 	for n := range readClients {
@@ -101,19 +103,24 @@ func (s signer) tokenOf(addr string) (token string, err error) {
 	return got.AccessToken, json.Unmarshal(answer, &got)
 }
 
+// hostRead is the read of the instance a host leads to.
+func hostRead(domain string) rows.Read {
+	return rows.Read{
+		SQL: `SELECT i.instance_id, i.iam_project_id, i.is_stopped, l.block, q.quota_id, q.period_from, q.reset_interval, q.amount, q.is_limited
+ FROM instance_domains d JOIN instances i ON i.instance_id = d.instance_id
+ LEFT JOIN instance_limits l ON l.instance_id = d.instance_id
+ LEFT JOIN quotas q ON q.instance_id = d.instance_id AND q.unit = 1 WHERE d.domain = $1`,
+		Args: []string{domain}, Columns: "ssbbsiiib",
+	}
+}
+
 // introspectReads are the point reads of an introspection, each as castellan makes it when it has nothing in
 // memory: the instance of the host, the application that asks, what the token stands on, its user, and the
 // roles of that on the project.
 func introspectReads(d *store.Dialect, domain string) []rows.Read {
 	const instance = "1"
 	first := strconv.Itoa(askedRoot)
-	return []rows.Read{{
-		SQL: `SELECT i.instance_id, i.iam_project_id, i.is_stopped, l.block, q.quota_id, q.period_from, q.reset_interval, q.amount, q.is_limited
- FROM instance_domains d JOIN instances i ON i.instance_id = d.instance_id
- LEFT JOIN instance_limits l ON l.instance_id = d.instance_id
- LEFT JOIN quotas q ON q.instance_id = d.instance_id AND q.unit = 1 WHERE d.domain = $1`,
-		Args: []string{domain}, Columns: "ssbbsiiib",
-	}, {
+	return []rows.Read{hostRead(domain), {
 		SQL: `SELECT a.app_id, a.project_id, a.kind, a.auth_method, a.secret_hash, a.state, p.state, o.state, k.public_key, k.expires_at
  FROM apps a JOIN projects p ON p.instance_id = a.instance_id AND p.project_id = a.project_id
  JOIN orgs o ON o.instance_id = p.instance_id AND o.org_id = p.org_id
@@ -151,13 +158,9 @@ func introspectReads(d *store.Dialect, domain string) []rows.Read {
 
 // measureIntrospect lets many applications ask about a token, beside a bare handler that makes the same
 // reads.
-func (f *field) measureIntrospect(ctx context.Context, s servers) (err error) {
+func (f *field) measureIntrospect(ctx context.Context, s servers) error {
 	of := f.signers[0]
 	token, err := of.tokenOf(s.large.addr)
-	if err != nil {
-		return err
-	}
-	answer, err := f.sample(ctx, s.large.addr, askAbout(of.domain, token))
 	if err != nil {
 		return err
 	}
@@ -165,42 +168,10 @@ func (f *field) measureIntrospect(ctx context.Context, s servers) (err error) {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(f.dir, f.engine.title()+".pages.json")
-	page := rows.Page{Reads: introspectReads(dialect, of.domain), Answer: answer}
-	if err := rows.SavePages(path, map[string]rows.Page{pathIntrospect: page}); err != nil {
-		return err
-	}
-	bare, err := f.startBare(ctx, "-pages", path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.end(bare)) }()
-	c := comparison{}
-	c.rest("ask about a token", s.large, readClients, askAbout(of.domain, token), limit{time: manyTime})
-	c.rest("ask about a token on bare", bare, readClients, askAbout(of.domain, token), limit{time: manyTime})
-	all, err := c.run(ctx, f.rounds)
-	if err != nil {
-		return err
-	}
-	part := ratio(all[0], all[1], rate)
-	f.out.add(figure{
-		what:     fmt.Sprintf("introspection of an opaque token, %d clients", readClients),
-		value:    rateText(all[0].median(rate)),
-		baseline: rateText(all[1].median(rate)) + ", bare handler",
-		ratio:    part, target: atLeast(part, leastRead, digits(leastRead)+" x"),
+	return f.measureDocuments(ctx, s, leastRead, document{
+		what: "introspection of an opaque token", path: pathIntrospect, does: askAbout(of.domain, token),
+		reads: introspectReads(dialect, of.domain),
 	})
-	return nil
-}
-
-// sample makes one call and returns what was answered.
-func (f *field) sample(ctx context.Context, addr string, does func(*restClient) call) (answer []byte, err error) {
-	c, err := dialREST(addr, "")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	err = does(c)(ctx, 0)
-	return slices.Clone(c.body.Bytes()), err
 }
 
 // dialect returns how the engine spells what engines spell differently.

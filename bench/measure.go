@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"castellan/internal/vault"
@@ -45,15 +47,36 @@ func (f *field) measureLoad(ctx context.Context) error {
 	if err := s.large.awaitPool(ctx, poolSize); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, servers) error{
-		f.measureOne, f.measureReadREST, f.measureReadGRPC, f.measureList, f.measureExists, f.measureAddDomain,
-		f.measureMany, f.measureTokens, f.measureIntrospect, f.measureIssuer, f.measureKey, f.measureHuman, f.measureConsistency,
-	} {
-		if err := step(ctx, s); err != nil {
-			return err
+	for _, load := range f.loads() {
+		if !f.asked(load.name) {
+			continue
+		}
+		if err := load.measure(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", load.name, err)
 		}
 	}
 	return f.reportMemory(ctx, "memory at rest after all this load", s.large, s.bare)
+}
+
+// load is something that is measured with all servers running.
+type load struct {
+	name    string
+	measure func(context.Context, servers) error
+}
+
+// loads are all of it, in their order.
+func (f *field) loads() []load {
+	return []load{
+		{"create", f.measureOne}, {"read", f.measureReadREST}, {"read-grpc", f.measureReadGRPC}, {"list", f.measureList},
+		{"exists", f.measureExists}, {"domain", f.measureAddDomain}, {"many", f.measureMany}, {"tokens", f.measureTokens},
+		{"introspection", f.measureIntrospect}, {"myself", f.measureMyself}, {"issuer", f.measureIssuer},
+		{"key", f.measureKey}, {"human", f.measureHuman}, {"consistency", f.measureConsistency},
+	}
+}
+
+// asked reports whether something is to be measured.
+func (o *options) asked(name string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
 }
 
 // measureOne lets one client create instances with tokens: in the large database, in the small

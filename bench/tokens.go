@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -10,7 +11,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -72,8 +72,9 @@ func (f *field) seedTokens(ctx context.Context, on place) (err error) {
 	if f.signers, err = newSigners(); err != nil {
 		return err
 	}
+	f.personal = vault.NewToken(rand.Reader)
 	for _, s := range f.signers {
-		if err := s.seed(ctx, log); err != nil {
+		if err := s.seed(ctx, log, f.personal); err != nil {
 			return err
 		}
 		if s.algorithm == webkey.First.Algorithm {
@@ -109,8 +110,9 @@ func newSigners() ([]signer, error) {
 	}, nil
 }
 
-// seed makes the instance with its machine users.
-func (s signer) seed(ctx context.Context, log *eventlog.Log) error {
+// seed makes the instance with its machine users. The first one has what is asked about, with a personal
+// access token.
+func (s signer) seed(ctx context.Context, log *eventlog.Log, personal vault.Token) error {
 	der, err := x509.MarshalPKIXPublicKey(s.key.Public())
 	if err != nil {
 		return err
@@ -134,7 +136,7 @@ func (s signer) seed(ctx context.Context, log *eventlog.Log) error {
 				}))
 		}
 		if s.algorithm == webkey.First.Algorithm {
-			errs = append(errs, seedAsked(ctx, w, public))
+			errs = append(errs, seedAsked(ctx, w, public, personal))
 		}
 		return errors.Join(errs...)
 	})
@@ -171,10 +173,7 @@ func (s signer) ask() func(*restClient) call {
 			if err != nil {
 				return err
 			}
-			var got struct {
-				AccessToken string `json:"access_token"`
-			}
-			if err := json.Unmarshal(answer, &got); err != nil || got.AccessToken == "" {
+			if !bytes.HasPrefix(answer, []byte(`{"access_token":"ey`)) {
 				return fmt.Errorf("token endpoint answered %.200s", answer)
 			}
 			return nil

@@ -13,6 +13,8 @@ import (
 type Read struct {
 	SQL  string
 	Args []string
+	// Bytes is one more argument, after the others, unless it is empty.
+	Bytes []byte
 	// Columns are the types of what it returns, a letter each: s for text, i for an integer, b for a truth,
 	// y for bytes. All of them may be NULL.
 	Columns string
@@ -37,9 +39,12 @@ func (p Page) Serve(ctx context.Context, q store.Querier) ([]byte, error) {
 
 // run reads all rows.
 func (r *Read) run(ctx context.Context, q store.Querier) error {
-	args := make([]any, len(r.Args))
+	args := make([]any, len(r.Args), len(r.Args)+1)
 	for i, a := range r.Args {
 		args[i] = a
+	}
+	if len(r.Bytes) > 0 {
+		args = append(args, r.Bytes)
 	}
 	found, err := q.Query(ctx, r.SQL, args...)
 	if err != nil {

@@ -14,6 +14,8 @@ func TestPages(t *testing.T) {
 		page := Page{Answer: []byte("said"), Reads: []Read{
 			{SQL: `SELECT key_id FROM master_key`, Columns: "y"},
 			{SQL: `SELECT $1, slot, granted_until, NULL FROM id_grants WHERE slot < 3`, Args: []string{"x"}, Columns: "siis"},
+			{SQL: `SELECT token_id FROM personal_access_tokens WHERE instance_id = $1 AND token_hash = $2`, Args: []string{"1"},
+				Bytes: []byte{1}, Columns: "s"},
 			{SQL: `SELECT is_stopped FROM instances WHERE instance_id = $1`, Args: []string{"1"}, Columns: "b"},
 		}}
 		path := filepath.Join(t.TempDir(), "pages")
