@@ -10,7 +10,7 @@ import (
 	"castellan/internal/store"
 )
 
-// readLimit ends a read of epochs that others wait for: a connection that is stuck is to hold up nobody for
+// readLimit ends a read of epochs, for others wait for it: a connection that is stuck is to hold up nobody for
 // longer, however long they would wait themselves.
 const readLimit = 5 * time.Second
 
@@ -82,6 +82,8 @@ func (e *Epochs) ask(ctx context.Context, instance ident.InstanceID) (now eventl
 		e.reading = true
 		e.mu.Unlock()
 		defer e.proceed()
+		ctx, cancel := context.WithTimeout(ctx, readLimit) // others wait for its end, to read themselves
+		defer cancel()
 		found, err := e.log.Epochs(ctx, e.db, instance)
 		now, exists = found[instance]
 		return now, exists, err
