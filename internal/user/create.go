@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"castellan/internal/eventlog"
@@ -32,7 +33,8 @@ type CreateHuman struct {
 }
 
 // Create makes a user. It returns the fault of KeepOrg when there is no such organization,
-// COMMAND-7yiox1isql for an id that a user has or has had, V3-DKcYh for a user name that is taken,
+// COMMAND-7yiox1isql for an id that a user has or has had, or is called, V3-DKcYh for a user name that is taken,
+// be it as an id,
 // COMMAND-SFd21 for one below the domain of another organization, the faults of [AddHuman.Decide],
 // [AddMachine.Decide], [Language] and [CheckPassword], and USER-JDk4t for a hash that cannot be used.
 func (s *Service) Create(ctx context.Context, at ident.InstanceID, actor ident.Actor, wish Create) (State, Codes, error) {
@@ -55,13 +57,15 @@ func (s *Service) Create(ctx context.Context, at ident.InstanceID, actor ident.A
 type Prepared struct {
 	service *Service
 	wish    Create
+	chosen  bool // the id was
 	events  []eventlog.Payload
 	codes   codes
 }
 
 // Prepare does all of [Service.Create] that is not done in the write.
 func (s *Service) Prepare(ctx context.Context, at ident.InstanceID, wish Create) (*Prepared, error) {
-	if wish.ID == "" {
+	chosen := wish.ID != ""
+	if !chosen {
 		ids, err := s.IDs.Next(ctx, 1)
 		if err != nil {
 			return nil, err
@@ -72,12 +76,15 @@ func (s *Service) Prepare(ctx context.Context, at ident.InstanceID, wish Create)
 	if err != nil {
 		return nil, err
 	}
-	return &Prepared{service: s, wish: wish, events: events, codes: codes}, nil
+	return &Prepared{service: s, wish: wish, chosen: chosen, events: events, codes: codes}, nil
 }
 
 // Begin makes the user in a write, which may be of its organization too when that has been saved (see
 // eventlog.Writer.Save). What is taken shows when the write ends, see [Taken].
 func (p *Prepared) Begin(ctx context.Context, w *eventlog.Writer) (State, error) {
+	if err := p.service.checkNamed(ctx, w, p.wish.ID, p.chosen, userNameOf(p.events)); err != nil {
+		return State{}, err
+	}
 	after, err := p.service.begin(ctx, w, p.wish, p.events, p.codes)
 	if err != nil || p.wish.Also == nil {
 		return after, err
@@ -154,6 +161,29 @@ func (s *Service) checkFree(ctx context.Context, w *eventlog.Writer, id ident.Us
 		return nil
 	}
 	return err
+}
+
+// checkNamed returns COMMAND-7yiox1isql for an id that was chosen and is what another user is called, and V3-DKcYh
+// for a user name that is the id of another. Clients name users by both: a text names one alone, and who comes
+// later does not take the place of who was there.
+func (s *Service) checkNamed(ctx context.Context, w *eventlog.Writer, id ident.UserID, chosen bool, name string) error {
+	called := "" // by nobody
+	if chosen {
+		called = LoginKey(string(id))
+	}
+	found, err := store.All(ctx, w, func(row store.Scanner) (other ident.UserID, err error) { return other, row.Scan(&other) },
+		`SELECT user_id FROM users WHERE instance_id = $1 AND (user_id = $2 OR login_key = $3) AND user_id <> $4`,
+		w.Instance(), name, called, id)
+	if err != nil {
+		return fmt.Errorf("look for users of instance %s who are called so: %w", w.Instance(), err)
+	}
+	for _, other := range found {
+		if string(other) == name {
+			return errNameTaken
+		}
+		return errExists
+	}
+	return nil
 }
 
 // userNameOf returns the user name that a user begins with.

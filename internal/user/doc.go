@@ -15,8 +15,9 @@
 // password once it is hashed: events and rows hold the hash, and of a code a sealed one.
 //
 // It guarantees that user names are unique in their instance whatever their case, as a conflict in
-// [Table]; that the id of a user who was removed does not come back; and that a code counts once, for an
-// hour or three days, and not after five wrong attempts.
+// [Table]; that nobody takes a text as id or name by which another user is named already; that the id of a user
+// who was removed does not come back; and that a code counts once, for an hour or three days, and not after five
+// wrong attempts.
 //
 // Beside it: pat and machinekey are what machines authenticate with; usermetadata is what others keep
 // about a user; member says what a user may do; policy what a password must contain; vault hashes

@@ -160,6 +160,10 @@ func TestCreate(t *testing.T) {
 		if machine.UserName != machine.ID || machine.AccessTokenType != JWT || machine.Description != "d" {
 			f.Errorf("created %+v", machine)
 		}
+		same, _ := f.create(Create{Org: "7", ID: "same", UserName: "same", Machine: &AddMachine{Name: "Same"}})
+		if renamed, _, err := f.users.Update(f.Context(), "1", "ada", "same", Update{Change: Change{UserName: is("Same")}}); err != nil || same.UserName != "same" || renamed.UserName != "Same" {
+			f.Errorf("called by its own id: %+v, %+v, %v", same, renamed, err)
+		}
 		if s, _ := f.create(f.human("mine")); s.ID != "mine" || s.UserName != "mine@acme.example" {
 			f.Errorf("created %+v", s)
 		}
@@ -179,7 +183,9 @@ func TestCreateRefusals(t *testing.T) {
 			"no such organization":          {"ORG-1MRds", func(w *Create) { w.Org = "gone" }},
 			"an id that is taken":           {"COMMAND-7yiox1isql", func(w *Create) { w.ID = "mine" }},
 			"an id that was removed":        {"COMMAND-7yiox1isql", func(w *Create) { w.ID = "gone" }},
+			"an id that another is called":  {"COMMAND-7yiox1isql", func(w *Create) { w.ID = "MINE@acme.example" }},
 			"a name that is taken":          {"V3-DKcYh", func(w *Create) { w.UserName = "MINE@acme.example" }},
+			"the id of another as a name":   {"V3-DKcYh", func(w *Create) { w.UserName = "mine" }},
 			"a domain of another":           {"COMMAND-SFd21", func(w *Create) { w.UserName = "ada@other.example" }},
 			"an address of another":         {"COMMAND-SFd21", func(w *Create) { w.Human.Email = "ada@other.example" }},
 			"a short password":              {"COMMA-HuJf6", func(w *Create) { w.Human.Password.Plain = "short" }},
@@ -249,6 +255,10 @@ func TestUpdate(t *testing.T) {
 		if same.Sequence != verified.Sequence {
 			f.Errorf("nothing changed, and the sequence is %d", same.Sequence)
 		}
+		f.refused("V3-DKcYh", func() error {
+			_, _, err := update(Update{Change: Change{UserName: is("other")}}) // the id of another
+			return err
+		})
 		f.refused("COMMAND-Uch5e", func() error {
 			_, _, err := update(Update{Change: Change{Email: &Contact{Value: "ada@king.example"}}, Some: true})
 			return err

@@ -88,10 +88,14 @@ func (u Update) decide(s State) ([]eventlog.Payload, error) {
 	return nil, nil
 }
 
-// checkRename returns COMMAND-SFd21 for a new user name below the domain of another organization.
+// checkRename returns COMMAND-SFd21 for a new user name below the domain of another organization, and V3-DKcYh for
+// one that is the id of another user.
 func (s *Service) checkRename(ctx context.Context, w *eventlog.Writer, before State, events []eventlog.Payload) error {
 	for _, e := range events {
 		if renamed, ok := e.(NameChanged); ok {
+			if err := s.checkNamed(ctx, w, ident.UserID(before.ID), false, renamed.UserName); err != nil {
+				return err
+			}
 			return s.checkDomain(ctx, w, w.Instance(), ident.OrgID(before.Owner), renamed.UserName)
 		}
 	}
