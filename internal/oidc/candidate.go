@@ -10,6 +10,7 @@ import (
 	"castellan/internal/ident"
 	"castellan/internal/session"
 	"castellan/internal/store"
+	"castellan/internal/throttle"
 	"castellan/internal/user"
 )
 
@@ -130,14 +131,42 @@ const maxCandidates = 10_000
 func (p *Provider) kept(ctx context.Context, by candidateKey, scan func(store.Scanner) (*candidate, error),
 	sql string, args ...any,
 ) (*candidate, error) {
-	found, err := p.candidates.Get(ctx, by.at, by, func(ctx context.Context, q store.Querier) (*candidate, error) {
+	asked := false
+	read := func(ctx context.Context, q store.Querier) (*candidate, error) {
+		asked = true
 		h, err := store.One(ctx, q, scan, sql, args...)
 		if err == nil && by.key != "" && len(h.key) == 0 {
 			err = store.ErrNotFound
 		}
 		return h, err
-	})
-	return somebody(by.at, found, err)
+	}
+	found, err := p.candidates.Get(ctx, by.at, by, read)
+	h, err := somebody(by.at, found, err)
+	if err == nil && !asked {
+		h.ask = func(ctx context.Context) error {
+			none := by
+			none.key = "\x00" + by.key // no id of a key begins so
+			_, err := p.candidates.Get(ctx, by.at, none, func(ctx context.Context, q store.Querier) (*candidate, error) {
+				if _, err := read(ctx, q); err != nil {
+					return nil, err
+				}
+				return nil, store.ErrNotFound // so that it is not kept
+			})
+			_, err = somebody(by.at, nil, err)
+			return err
+		}
+	}
+	return h, err
+}
+
+// failed records that a visitor is not the candidate. What memory has spared is done then: a guess costs the same
+// whether there is such a client or not. It returns the errors of store.DB.
+func (h *candidate) failed(ctx context.Context, visit throttle.Visit) error {
+	visit.Failed()
+	if h.ask == nil {
+		return nil
+	}
+	return h.ask(ctx)
 }
 
 // somebody returns a copy of a candidate, to be filled in; that of nobody when there was none.

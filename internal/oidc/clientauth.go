@@ -82,7 +82,7 @@ func (c *credentials) readBasic(values []string, inForm string) error {
 		return errClient(authBasic, errors.New("the Authorization header is not of scheme Basic"))
 	}
 	invalid := newError(codeInvalidRequest, "the Authorization header cannot be read")
-	text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	text, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(encoded)) // one spelling
 	if err != nil {
 		return invalid.because(err)
 	}
@@ -174,9 +174,11 @@ func (p *Provider) authenticate(r *Request, c credentials,
 	if err != nil {
 		return client{}, err
 	}
-	if err := p.prove(h, c); err != nil {
-		visit.Failed()
-		return client{}, errClient(c.method, err)
+	if why := p.prove(h, c); why != nil {
+		if err := h.failed(r.Context(), visit); err != nil {
+			return client{}, err
+		}
+		return client{}, errClient(c.method, why)
 	}
 	visit.Proved()
 	if c.method == authPrivateKeyJWT {
@@ -227,6 +229,8 @@ type candidate struct {
 	// key is the public key the assertion names, in PEM, and expires when that ends, in microseconds.
 	key     []byte
 	expires int64
+	// ask reads it from the database, in vain; nil when that has been done.
+	ask func(ctx context.Context) error
 }
 
 // nothing is the hash of no secret: what SHA-256 gives for no text that anybody knows.

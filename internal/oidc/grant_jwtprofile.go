@@ -44,9 +44,11 @@ func (p *Provider) jwtProfile(r *tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	if err := p.prove(h, c); err != nil {
-		visit.Failed()
-		return tokenAnswer{}, newError(codeInvalidGrant, "assertion: it is not by a key of its subject that is of use").because(err)
+	if why := p.prove(h, c); why != nil {
+		if err := h.failed(r.Context(), visit); err != nil {
+			return tokenAnswer{}, err
+		}
+		return tokenAnswer{}, newError(codeInvalidGrant, "assertion: it is not by a key of its subject that is of use").because(why)
 	}
 	visit.Proved()
 	err = p.spend(r.Request, h.client.ground, c.claims)

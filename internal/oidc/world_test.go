@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,6 +90,7 @@ func eachWorld(t *testing.T, fn func(w *world)) {
 
 func newWorld(t testing.TB, db store.DB) *world {
 	t.Helper()
+	db = &counted{DB: db}
 	w := &world{TB: t, db: db, clock: ident.NewManualClock(start), pats: make(map[ident.InstanceID]vault.Token)}
 	keyring := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
 	w.log = eventlog.New(db, keyring, w.clock, instance.Noun, limit.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun,
@@ -127,6 +129,31 @@ func newWorld(t testing.TB, db store.DB) *world {
 	w.settle("A", "a.example")
 	w.settle("B", "b.example")
 	return w
+}
+
+// counted counts what a database is asked.
+type counted struct {
+	store.DB
+	reads, writes atomic.Int64 // statements outside of transactions, and transactions
+}
+
+func (c *counted) Query(ctx context.Context, sql string, args ...any) (store.Rows, error) {
+	c.reads.Add(1)
+	return c.DB.Query(ctx, sql, args...)
+}
+
+func (c *counted) Update(ctx context.Context, fn func(context.Context, store.Tx) error) error {
+	c.writes.Add(1)
+	return c.DB.Update(ctx, fn)
+}
+
+// cost returns how often something has the database asked and written to.
+func (w *world) cost(of func()) (reads, writes int64) {
+	w.Helper()
+	c := w.db.(*counted)
+	reads, writes = c.reads.Load(), c.writes.Load()
+	of()
+	return c.reads.Load() - reads, c.writes.Load() - writes
 }
 
 func (w *world) must(err error) {
