@@ -31,16 +31,15 @@ var (
 var rolesTSV string
 
 // GiveAny is the permission to give others roles that have more than one's own, on what it is held on.
-// It is that of owners: of what they own they answer for all, also for what they do not do themselves,
-// such as to impersonate a user. Everybody else can give no more than they have.
+// It is that of owners of an instance and of an organization: of what they own they answer for all, also for
+// what they do not do themselves, such as to impersonate a user. Everybody else can give no more than they
+// have; owners of projects and of grants have all there is to give on these.
 const GiveAny = "role.give_any"
 
 // own are the permissions of RPCs that the contract does not have: to look after system users
 // and to read who did what; and [GiveAny].
 const own = `InternalAuthZ	IAM_OWNER	role.give_any
 InternalAuthZ	ORG_OWNER	role.give_any
-InternalAuthZ	PROJECT_OWNER	role.give_any
-InternalAuthZ	PROJECT_GRANT_OWNER	role.give_any
 SystemAuthZ	IAM_OWNER	role.give_any
 SystemAuthZ	SYSTEM_OWNER	system.user.read
 SystemAuthZ	SYSTEM_OWNER	system.user.write

@@ -78,7 +78,7 @@ func TestOwnPermissions(t *testing.T) {
 
 // TestOwnersGiveAny: only who owns something may give roles there that have more than its own.
 func TestOwnersGiveAny(t *testing.T) {
-	owners := []string{"IAM_OWNER", "ORG_OWNER", "PROJECT_GRANT_OWNER", "PROJECT_OWNER"}
+	owners := []string{"IAM_OWNER", "ORG_OWNER"}
 	for _, role := range Instance.Roles() {
 		if got := Instance.Grants(role, GiveAny); got != slices.Contains(owners, role) {
 			t.Errorf("a user who is %s: %t", role, got)
@@ -91,6 +91,26 @@ func TestOwnersGiveAny(t *testing.T) {
 	}
 	if strings.Contains(rolesTSV, GiveAny) {
 		t.Error("the contract has it too")
+	}
+}
+
+// TestOwnersOfProjectsHaveAll: they need no exception to give every role there is on a project, or on a grant.
+func TestOwnersOfProjectsHaveAll(t *testing.T) {
+	for _, role := range Instance.Roles() {
+		owner := "PROJECT_OWNER"
+		switch {
+		case strings.HasPrefix(role, "PROJECT_GRANT_"):
+			owner = "PROJECT_GRANT_OWNER"
+		case !strings.HasPrefix(role, "PROJECT_"):
+			continue
+		}
+		for _, permission := range Instance.Permissions(role) {
+			for _, owner := range []string{owner, "PROJECT_OWNER"} {
+				if !Instance.Grants(owner, permission) {
+					t.Errorf("%s lacks %s of %s", owner, permission, role)
+				}
+			}
+		}
 	}
 }
 
