@@ -13,9 +13,16 @@ import (
 	"time"
 )
 
-// Main runs the tests of a package and removes the binary they may have built.
-func Main(m *testing.M) {
+// Main runs the tests of a package and removes the binary they may have built. When all tests have passed, it
+// makes the checks of what they have done together; the error of one fails the package.
+func Main(m *testing.M, checks ...func() error) {
 	code := m.Run()
+	for _, check := range checks {
+		if err := check(); err != nil && code == 0 {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	if built.dir != "" {
 		if err := os.RemoveAll(built.dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -18,6 +18,8 @@ import (
 	webkeyv2 "castellan/gen/zitadel/webkey/v2"
 )
 
+const webKeyV2 = "zitadel.webkey.v2.WebKeyService"
+
 // relying is a client of an issuer, made of a library that knows nothing of this program.
 type relying struct {
 	*testing.T

@@ -18,7 +18,10 @@ import (
 	"castellan/tests/kit"
 )
 
-func TestMain(m *testing.M) { kit.Main(m) }
+func TestMain(m *testing.M) {
+	names.serve()
+	kit.Main(m, covered.missing)
+}
 
 // tenant is an instance right after its creation, and one protocol in which it is called.
 type tenant struct {
@@ -122,6 +125,7 @@ func (x *tenant) write(method string, in, into proto.Message, events []string, h
 	if left := x.Events()[before:]; !slices.Equal(left, events) {
 		x.Errorf("%s %v left %v, want %v", method, in, left, events)
 	}
+	covered.add(method, x.Wire.Name)
 }
 
 // refused makes a call that must be refused, and leave nothing.

@@ -138,7 +138,7 @@ func TestOrganizationMetadata(t *testing.T) {
 
 // A domain is verified at once, unless the instance asks for proofs.
 func TestOrganizationDomains(t *testing.T) {
-	onGRPC(t, func(x *tenant) {
+	eachWire(t, func(x *tenant) {
 		add := func(org, domain string) *orgv2.AddOrganizationDomainRequest {
 			return &orgv2.AddOrganizationDomainRequest{OrganizationId: org, Domain: domain}
 		}
@@ -181,6 +181,48 @@ func TestOrganizationDomains(t *testing.T) {
 		remove := &orgv2.DeleteOrganizationDomainRequest{OrganizationId: x.Org, Domain: "login.example"}
 		x.write(orgAPI+"DeleteOrganizationDomain", remove, &orgv2.DeleteOrganizationDomainResponse{}, []string{"org.domain.removed"})
 		x.write(orgAPI+"AddOrganizationDomain", add("77", "login.example"), nil, []string{"org.domain.added"})
+	})
+}
+
+// A domain is proved by a record of the name system, which is looked for when the instance is asked to.
+func TestProvedDomain(t *testing.T) {
+	eachWire(t, func(x *tenant) {
+		x.write(adminAPI+"UpdateDomainPolicy", &adminv1.UpdateDomainPolicyRequest{ValidateOrgDomains: true}, nil, []string{"instance.policy.domain.changed"})
+		domain := "acme-" + x.ID + ".example"
+		x.write(orgAPI+"AddOrganizationDomain", &orgv2.AddOrganizationDomainRequest{OrganizationId: x.Org, Domain: domain}, nil, []string{"org.domain.added"})
+		proof := new(orgv2.GenerateOrganizationDomainValidationResponse)
+		x.write(orgAPI+"GenerateOrganizationDomainValidation", &orgv2.GenerateOrganizationDomainValidationRequest{
+			OrganizationId: x.Org, Domain: domain, Type: orgv2.DomainValidationType_DOMAIN_VALIDATION_TYPE_DNS,
+		}, proof, []string{"org.domain.verification.added"})
+		if len(proof.GetToken()) != 32 || proof.GetUrl() != "_zitadel-challenge."+domain {
+			x.Fatalf("proof %v", proof)
+		}
+		verify := &orgv2.VerifyOrganizationDomainRequest{OrganizationId: x.Org, Domain: domain}
+		for _, step := range []struct{ record, id string }{{"", "ORG-G241f"}, {"another", "ORG-G28if"}} {
+			names.set(proof.GetUrl(), step.record)
+			before := len(x.Events())
+			if a := x.try(orgAPI+"VerifyOrganizationDomain", verify, nil); a.Code != codes.NotFound || a.ID != step.id {
+				x.Errorf("with the record %q: %v", step.record, a)
+			}
+			if left := x.Events()[before:]; !slices.Equal(left, []string{"org.domain.verification.failed"}) {
+				x.Errorf("with the record %q: %v is left", step.record, left)
+			}
+		}
+		names.set(proof.GetUrl(), proof.GetToken())
+		verified := new(orgv2.VerifyOrganizationDomainResponse)
+		x.write(orgAPI+"VerifyOrganizationDomain", verify, verified, []string{"org.domain.verified"})
+		if verified.GetChangeDate() == nil {
+			x.Error("no date")
+		}
+		got := new(orgv2.ListOrganizationDomainsResponse)
+		x.read(orgAPI+"ListOrganizationDomains", &orgv2.ListOrganizationDomainsRequest{
+			OrganizationId: x.Org, Filters: []*orgv2.DomainSearchFilter{{Filter: &orgv2.DomainSearchFilter_DomainFilter{
+				DomainFilter: &orgv2.OrganizationDomainQuery{Domain: domain},
+			}}},
+		}, got)
+		if len(got.GetDomains()) != 1 || !got.GetDomains()[0].GetIsVerified() {
+			x.Errorf("domains %v", got)
+		}
 	})
 }
 

@@ -123,7 +123,7 @@ func TestProjectGrant(t *testing.T) {
 
 // Both what is owned and what is granted is listed.
 func TestListProjects(t *testing.T) {
-	onGRPC(t, func(x *tenant) {
+	eachRPC(t, func(x *tenant) {
 		id := x.project(x.Org, "Shop")
 		x.addOrg("77", "Partner")
 		x.write(projectAPI+"CreateProjectGrant", &projectv2.CreateProjectGrantRequest{ProjectId: id, GrantedOrganizationId: "77"}, nil, []string{"project.grant.added"})

@@ -464,7 +464,7 @@ func TestWhoMayDoWhatWithUsers(t *testing.T) {
 // An organization can be named by one of its domains, or not at all: then it is the caller's own, or the one
 // of the header.
 func TestAddHumanUser(t *testing.T) {
-	onGRPC(t, func(x *tenant) {
+	eachWire(t, func(x *tenant) {
 		x.addOrg("77", "Other")
 		add := func(name string, org *objectv2.Organization, header ...string) string {
 			x.Helper()
