@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/go-jose/go-jose/v4/json"
-	"github.com/go-jose/go-jose/v4/jwt"
 )
 
 // Limits of an assertion (contract section 4).
@@ -59,9 +56,11 @@ func ParseAbout(text string, audiences ...string) (a Assertion, err error) {
 	if err != nil {
 		return a, err
 	}
-	if a.KeyID, err = parseHeader(header); err != nil {
-		return Assertion{}, err
+	head, err := readHeader(header)
+	if err != nil {
+		return a, err
 	}
+	a.KeyID = head.keyID
 	if err := a.parseClaims(payload, audiences); err != nil {
 		return Assertion{}, err
 	}
@@ -106,44 +105,21 @@ func Split(text string) (header, payload []byte, err error) {
 	return decoded[0], decoded[1], nil
 }
 
-// parseHeader returns the kid, and refuses what would change the meaning of the token. alg is left to
-// [Key.Verify], which knows the algorithms of the key; members that point to another key are not
-// looked at.
-func parseHeader(text []byte) (keyID string, err error) {
-	// This decoder, unlike the standard one, minds the case of names and refuses repetitions.
-	var header struct {
-		KeyID    string          `json:"kid"`
-		Critical json.RawMessage `json:"crit"`
-		Base64   json.RawMessage `json:"b64"` // RFC 7797
-	}
-	if err := json.Unmarshal(text, &header); err != nil {
-		return "", fmt.Errorf("header: %.200w", err)
-	}
-	if header.Critical != nil || header.Base64 != nil {
-		return "", errors.New("header: has crit or b64")
-	}
-	return header.KeyID, nil
-}
-
 // parseClaims checks what does not depend on the time.
 func (a *Assertion) parseClaims(text []byte, audiences []string) error {
-	var claims struct {
-		jwt.Claims
-		Scope any `json:"scope"`
-	}
-	if err := json.Unmarshal(text, &claims); err != nil {
-		return fmt.Errorf("claims: %.200w", err)
+	c, err := readClaims(text)
+	if err != nil {
+		return err
 	}
 	switch {
-	case !slices.ContainsFunc(audiences, func(want string) bool { return slices.Contains(claims.Audience, want) }):
-		return fmt.Errorf("aud %.200q does not contain %s", claims.Audience, strings.Join(audiences, " or "))
-	case claims.Expiry == nil:
+	case !slices.ContainsFunc(audiences, func(want string) bool { return slices.Contains(c.audience, want) }):
+		return fmt.Errorf("aud %.200q does not contain %s", c.audience, strings.Join(audiences, " or "))
+	case !c.expires.said:
 		return errors.New("exp is missing")
-	case claims.IssuedAt == nil:
+	case !c.issued.said:
 		return errors.New("iat is missing")
 	}
-	a.Issuer, a.Subject, a.ID = claims.Issuer, claims.Subject, claims.ID
-	a.Scope, _ = claims.Scope.(string)
-	a.Expires, a.Issued, a.NotBefore = claims.Expiry.Time(), claims.IssuedAt.Time(), claims.NotBefore.Time()
+	a.Issuer, a.Subject, a.ID, a.Scope = c.issuer, c.subject, c.id, c.scope
+	a.Expires, a.Issued, a.NotBefore = c.expires.time(), c.issued.time(), c.notTill.time()
 	return nil
 }

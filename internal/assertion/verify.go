@@ -5,8 +5,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	_ "crypto/sha256" // the hashes that crypto.Hash names
-	_ "crypto/sha512"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -15,35 +15,36 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/json"
 )
 
 // errSignature is the answer to every signature that does not verify.
 var errSignature = errors.New("the signature is not by the key")
 
 // Verify returns an error unless text is signed with the key, by an algorithm that fits it. It does
-// not look at what the text says, see [Parse].
+// not look at what the text says, see [Parse]; but what has no header or no signature in the form that
+// Parse takes does not verify.
 func (k *Key) Verify(text string) error {
-	end := strings.LastIndexByte(text, '.')
-	head, _, ok := strings.Cut(text, ".")
-	if !ok || end <= len(head) || len(text) > MaxSize {
+	first, last := strings.IndexByte(text, '.'), strings.LastIndexByte(text, '.')
+	if first == last || strings.IndexByte(text[first+1:last], '.') >= 0 || len(text) > MaxSize {
 		return errors.New("the token is not three parts joined by dots")
+	}
+	head, end := text[:first], text[last+1:]
+	if strings.ContainsAny(head, "\r\n") || strings.ContainsAny(end, "\r\n") { // the decoder would skip them
+		return errors.New("the token has a line break")
 	}
 	header, err := base64.RawURLEncoding.Strict().DecodeString(head)
 	if err != nil {
 		return errors.New("the header of the token is not base64url")
 	}
-	var says struct {
-		Algorithm jose.SignatureAlgorithm `json:"alg"`
+	says, err := readHeader(header)
+	if err != nil {
+		return err
 	}
-	if err := json.Unmarshal(header, &says); err != nil {
-		return fmt.Errorf("alg: %.200w", err)
+	if !slices.Contains(k.algorithms, says.algorithm) {
+		return fmt.Errorf("alg %.20q does not fit the key, %s do", says.algorithm, k.algorithms)
 	}
-	if !slices.Contains(k.algorithms, says.Algorithm) {
-		return fmt.Errorf("alg %.20q does not fit the key, %s do", says.Algorithm, k.algorithms)
-	}
-	signature, err := base64.RawURLEncoding.Strict().DecodeString(text[end+1:])
-	if err != nil || !k.verify(says.Algorithm, []byte(text[:end]), signature) {
+	signature, err := base64.RawURLEncoding.Strict().DecodeString(end)
+	if err != nil || !k.verify(says.algorithm, []byte(text[:last]), signature) {
 		return errSignature
 	}
 	return nil
@@ -54,30 +55,35 @@ func (k *Key) Verify(text string) error {
 func (k *Key) verify(by jose.SignatureAlgorithm, signed, signature []byte) bool {
 	switch key := k.key.(type) {
 	case *rsa.PublicKey:
+		hash := sha256.Sum256(signed)
 		if by == jose.PS256 {
-			return rsa.VerifyPSS(key, crypto.SHA256, digest(crypto.SHA256, signed), signature, nil) == nil
+			return rsa.VerifyPSS(key, crypto.SHA256, hash[:], signature, nil) == nil
 		}
-		return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest(crypto.SHA256, signed), signature) == nil
+		return by == jose.RS256 && rsa.VerifyPKCS1v15(key, crypto.SHA256, hash[:], signature) == nil
 	case *ecdsa.PublicKey:
 		n := (key.Params().BitSize + 7) / 8
 		if len(signature) != 2*n {
 			return false
 		}
 		r, s := new(big.Int).SetBytes(signature[:n]), new(big.Int).SetBytes(signature[n:])
-		return ecdsa.Verify(key, digest(curveHashes[by], signed), r, s)
+		return ecdsa.Verify(key, digest(by, signed), r, s)
 	case ed25519.PublicKey:
 		return ed25519.Verify(key, signed, signature)
 	}
 	return false
 }
 
-// curveHashes are the hashes of the algorithms of ECDSA.
-var curveHashes = map[jose.SignatureAlgorithm]crypto.Hash{
-	jose.ES256: crypto.SHA256, jose.ES384: crypto.SHA384, jose.ES512: crypto.SHA512,
-}
-
-func digest(h crypto.Hash, text []byte) []byte {
-	hash := h.New()
-	hash.Write(text) // never fails
-	return hash.Sum(nil)
+// digest returns the hash of a text that an algorithm of ECDSA signs.
+func digest(by jose.SignatureAlgorithm, text []byte) []byte {
+	switch by {
+	case jose.ES256:
+		hash := sha256.Sum256(text)
+		return hash[:]
+	case jose.ES384:
+		hash := sha512.Sum384(text)
+		return hash[:]
+	default: // ES512: a key is pinned to one of the three
+		hash := sha512.Sum512(text)
+		return hash[:]
+	}
 }
