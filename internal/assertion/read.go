@@ -26,10 +26,10 @@ func readHeader(text []byte) (h head, err error) {
 	}
 	// This decoder, unlike the standard one, minds the case of names and refuses repetitions.
 	var header struct {
-		Algorithm jose.SignatureAlgorithm `json:"alg"`
-		KeyID     string                  `json:"kid"`
-		Critical  json.RawMessage         `json:"crit"`
-		Base64    json.RawMessage         `json:"b64"` // RFC 7797
+		Algorithm any             `json:"alg"`
+		KeyID     string          `json:"kid"`
+		Critical  json.RawMessage `json:"crit"`
+		Base64    json.RawMessage `json:"b64"` // RFC 7797
 	}
 	if err := json.Unmarshal(text, &header); err != nil {
 		return head{}, fmt.Errorf("header: %.200w", err)
@@ -37,7 +37,8 @@ func readHeader(text []byte) (h head, err error) {
 	if header.Critical != nil || header.Base64 != nil {
 		return head{}, errors.New("header: has crit or b64")
 	}
-	return head{header.Algorithm, header.KeyID}, nil
+	algorithm, _ := header.Algorithm.(string) // of another type it is none, and fits no key
+	return head{jose.SignatureAlgorithm(algorithm), header.KeyID}, nil
 }
 
 // fromPlain is readHeader of a plain one; it returns false for what is to be refused.
@@ -48,13 +49,10 @@ func (h *head) fromPlain(all []member) bool {
 		case "alg":
 			h.algorithm = jose.SignatureAlgorithm(m.text)
 		case "kid":
-			h.keyID = m.text
+			if h.keyID = m.text; m.kind != aText {
+				return false
+			}
 		case "crit", "b64":
-			return false
-		default:
-			continue
-		}
-		if m.kind != aText {
 			return false
 		}
 	}

@@ -92,9 +92,8 @@ func newWorld(t testing.TB, db store.DB) *world {
 	t.Helper()
 	db = &counted{DB: db}
 	w := &world{TB: t, db: db, clock: ident.NewManualClock(start), pats: make(map[ident.InstanceID]vault.Token)}
-	keyring := vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
-	w.log = eventlog.New(db, keyring, w.clock, instance.Noun, limit.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun,
-		project.Noun, app.Noun, app.KeyNoun, member.Noun, webkey.Noun, session.Noun, policy.Noun, quota.Noun)
+	keyring := newKeyring()
+	w.log = newLog(db, w.clock)
 	ids := ident.NewSource(idgrant.New(db), w.clock)
 	w.key = rsaKeys()[0]
 	taken := 0
@@ -154,6 +153,16 @@ func (w *world) cost(of func()) (reads, writes int64) {
 	reads, writes = c.reads.Load(), c.writes.Load()
 	of()
 	return c.reads.Load() - reads, c.writes.Load() - writes
+}
+
+func newKeyring() *vault.Keyring {
+	return vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil)
+}
+
+// newLog returns the log of a node.
+func newLog(db store.DB, clock ident.Clock) *eventlog.Log {
+	return eventlog.New(db, newKeyring(), clock, instance.Noun, limit.Noun, org.Noun, user.Noun, pat.Noun, machinekey.Noun,
+		project.Noun, app.Noun, app.KeyNoun, member.Noun, webkey.Noun, session.Noun, policy.Noun, quota.Noun)
 }
 
 func (w *world) must(err error) {
