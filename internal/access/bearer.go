@@ -128,10 +128,10 @@ func (d *Directory) byAccessToken(ctx context.Context, at Instance, o origin.Ori
 	}
 	memberships, err := store.All(ctx, d.config.DB, func(row store.Scanner) (m Membership, err error) {
 		var roles string
-		err = row.Scan(&m.Scope, &m.ID, &roles)
+		err = row.Scan(&m.Scope, &m.ID, &m.Owner, &roles)
 		m.Roles = strings.Fields(roles)
 		return m, err
-	}, `SELECT scope, scope_id, roles FROM members WHERE instance_id = $1 AND user_id = $2`, at.ID, t.User)
+	}, `SELECT scope, scope_id, owner, roles FROM members WHERE instance_id = $1 AND user_id = $2`, at.ID, t.User)
 	if err != nil {
 		return User{}, fmt.Errorf("find the memberships of user %s of instance %s: %w", t.User, at.ID, err)
 	}

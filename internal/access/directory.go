@@ -214,7 +214,7 @@ func scanInstance(row store.Scanner) (i Instance, err error) {
 
 // tokenSQL reads a token with its user, the state of that one's organization, and all its memberships:
 // a row for each, or one without.
-const tokenSQL = `SELECT t.user_id, t.expires_at, u.state, u.org_id, o.state, m.scope, m.scope_id, m.roles
+const tokenSQL = `SELECT t.user_id, t.expires_at, u.state, u.org_id, o.state, m.scope, m.scope_id, m.owner, m.roles
  FROM personal_access_tokens t
  JOIN users u ON u.instance_id = t.instance_id AND u.user_id = t.user_id
  JOIN orgs o ON o.instance_id = u.instance_id AND o.org_id = u.org_id
@@ -237,7 +237,7 @@ func (d *Directory) byPersonal(ctx context.Context, at Instance, personal vault.
 	for _, row := range rows {
 		if row.scope != nil {
 			who.Memberships = append(who.Memberships, Membership{
-				Scope: member.Scope(*row.scope), ID: *row.scopeID, Roles: strings.Fields(*row.roles),
+				Scope: member.Scope(*row.scope), ID: *row.scopeID, Owner: ident.OrgID(*row.owner), Roles: strings.Fields(*row.roles),
 			})
 		}
 	}
@@ -249,11 +249,11 @@ const orgActive = "active"
 
 // shown is one row of tokenSQL.
 type shown struct {
-	user                  ident.UserID
-	expires               int64 // microseconds
-	state, orgState       string
-	org                   ident.OrgID
-	scope, scopeID, roles *string // of one membership
+	user                         ident.UserID
+	expires                      int64 // microseconds
+	state, orgState              string
+	org                          ident.OrgID
+	scope, scopeID, owner, roles *string // of one membership
 }
 
 // live returns nil, or why the token is of no use.
@@ -271,6 +271,6 @@ func (s *shown) live(now time.Time) error {
 
 // scanToken reads one row of tokenSQL.
 func scanToken(row store.Scanner) (s shown, err error) {
-	err = row.Scan(&s.user, &s.expires, &s.state, &s.org, &s.orgState, &s.scope, &s.scopeID, &s.roles)
+	err = row.Scan(&s.user, &s.expires, &s.state, &s.org, &s.orgState, &s.scope, &s.scopeID, &s.owner, &s.roles)
 	return s, err
 }

@@ -127,9 +127,9 @@ func (d *Directory) Owner(ctx context.Context, at ident.InstanceID, t Thing) (Ow
 	return found, nil
 }
 
-// errNoOrg is the answer to a header x-zitadel-orgid that names no organization of the instance
-// (contract section 3.3).
-var errNoOrg = fault.New(fault.PermissionDenied, "AUTH-Bs7Ds", "Organisation doesn't exist")
+// NoOrg is the answer to a header x-zitadel-orgid that names no organization of the instance (contract section
+// 3.3), or none that the caller may learn of.
+var NoOrg = fault.New(fault.PermissionDenied, "AUTH-Bs7Ds", "Organisation doesn't exist")
 
 // maxOrgName is the length of the longest id or domain of an organization that is looked for, in bytes.
 const maxOrgName = 1024
@@ -139,7 +139,7 @@ const maxOrgName = 1024
 // store.DB. It costs one statement.
 func (d *Directory) FindOrg(ctx context.Context, at ident.InstanceID, name string) (ident.OrgID, error) {
 	if name == "" || len(name) > maxOrgName {
-		return "", errNoOrg
+		return "", NoOrg
 	}
 	found, err := store.One(ctx, d.config.DB, func(row store.Scanner) (id ident.OrgID, err error) {
 		err = row.Scan(&id)
@@ -150,7 +150,7 @@ func (d *Directory) FindOrg(ctx context.Context, at ident.InstanceID, name strin
  SELECT org_id, 2 AS place FROM org_domains WHERE instance_id = $1 AND domain = $3 AND is_verified) AS named
  ORDER BY place LIMIT 1`, at, name, org.DomainName(name))
 	if errors.Is(err, store.ErrNotFound) {
-		return "", errNoOrg.WithCause(fmt.Errorf("instance %s has no organization %.200q", at, name))
+		return "", NoOrg.WithCause(fmt.Errorf("instance %s has no organization %.200q", at, name))
 	}
 	if err != nil {
 		return "", fmt.Errorf("find an organization of instance %s: %w", at, err)

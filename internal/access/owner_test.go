@@ -131,11 +131,11 @@ func TestFindOrg(t *testing.T) {
 			"9": "", "home.b.example": "", "404": "", "": "", strings.Repeat("x", 5000): "", "' OR 1=1 --": "",
 		} {
 			got, err := f.dir.FindOrg(f.Context(), "A", name)
-			if got != want || (want == "") != errors.Is(err, errNoOrg) || want != "" && err != nil {
+			if got != want || (want == "") != errors.Is(err, NoOrg) || want != "" && err != nil {
 				f.Errorf("%.100q: %q, %v", name, got, err)
 			}
 		}
-		if _, err := f.dir.FindOrg(f.Context(), "B", "nine.example"); !errors.Is(err, errNoOrg) {
+		if _, err := f.dir.FindOrg(f.Context(), "B", "nine.example"); !errors.Is(err, NoOrg) {
 			f.Errorf("a domain that is not verified: %v", err)
 		}
 	})

@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"slices"
 
 	"castellan/internal/call"
 	"castellan/internal/ident"
@@ -30,6 +31,8 @@ type Membership struct {
 	// ID is that of what Scope says.
 	ID    string
 	Roles []string
+	// Owner is the organization that what ID names belongs to; of the instance it is none of them.
+	Owner ident.OrgID
 }
 
 // grants reports whether one of the roles that count grants a permission.
@@ -75,10 +78,16 @@ func (u User) Org() ident.OrgID {
 	return u.ResourceOwner
 }
 
-// For returns the user as the caller of a call for an organization of its instance, which is there.
-func (u User) For(org ident.OrgID) User {
+// For returns the user as the caller of a call for an organization of its instance, which is there: its own, or one
+// in which it is a member of something. It returns [NoOrg] for others: of these it does not learn that they are
+// there.
+func (u User) For(org ident.OrgID) (User, error) {
+	at := func(m Membership) bool { return m.Scope == member.Instance || m.Owner == org }
+	if org != u.ResourceOwner && !slices.ContainsFunc(u.Memberships, at) {
+		return User{}, NoOrg.WithCause(fmt.Errorf("user %s is no member in organization %s", u.ID, org))
+	}
 	u.org = org
-	return u
+	return u, nil
 }
 
 // May returns nil when the user is a member of the instance a call is about with an IAM_* role that

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,7 +14,7 @@ import (
 // TestReach: a role counts on what it is made for, and the reach of a permission is what all roles that
 // grant it give together.
 func TestReach(t *testing.T) {
-	on := func(scope member.Scope, id string, roles ...string) Membership { return Membership{scope, id, roles} }
+	on := func(scope member.Scope, id string, roles ...string) Membership { return Membership{Scope: scope, ID: id, Roles: roles} }
 	for name, c := range map[string]struct {
 		permission string
 		has        []Membership
@@ -50,8 +51,22 @@ func TestReach(t *testing.T) {
 }
 
 func TestTheOrganizationOfACall(t *testing.T) {
-	u := User{ID: "ada", ResourceOwner: "1"}
-	if u.Org() != "1" || u.For("2").Org() != "2" || u.Org() != "1" || u.User() != "ada" {
+	u := User{ID: "ada", ResourceOwner: "1", Memberships: []Membership{
+		{Scope: member.Org, ID: "2", Owner: "2"}, {Scope: member.ProjectGrant, ID: "g", Owner: "3"},
+	}}
+	if u.Org() != "1" || u.User() != "ada" {
 		t.Errorf("%+v", u)
+	}
+	for _, org := range []ident.OrgID{"1", "2", "3"} {
+		if of, err := u.For(org); err != nil || of.Org() != org || u.Org() != "1" {
+			t.Errorf("for %s: %+v, %v", org, of, err)
+		}
+	}
+	if of, err := u.For("4"); !errors.Is(err, NoOrg) || of.ID != "" {
+		t.Errorf("where it is nobody: %+v, %v", of, err)
+	}
+	u.Memberships = append(u.Memberships, Membership{Scope: member.Instance, ID: "A", Owner: "A"})
+	if _, err := u.For("4"); err != nil {
+		t.Errorf("of the instance: %v", err)
 	}
 }

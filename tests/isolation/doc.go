@@ -8,7 +8,8 @@
 // user of the same organization without a role, and by owners of organizations of another instance and of that
 // instance, there and at home (TestOrganizations). Each is made about all of what is there, about nothing, and
 // about the caller's own with one field at a time naming what is there. Nothing may be shown, nothing may
-// change, and what is there is answered like what is not.
+// change, and what is there is answered like what is not, a refusal too. So is a call whose header names an
+// organization of others, whatever it is about (TestTheHeaderOfAnOrganization).
 //
 // # Adding a case
 //

@@ -181,8 +181,8 @@ func except(full, path, reason string) {
 	exceptions[full][path] = reason
 }
 
-// woven: a call about what is the caller's own, in which one field names something of the organization, is refused,
-// or answered like one in which the field names nothing.
+// woven: a call about what is the caller's own, in which one field names something of the organization, is answered
+// like one in which the field names nothing, be it a refusal.
 func (c *country) woven(full string, k case_, v visitor) {
 	c.Helper()
 	if v.own == nil || k.kind == self {
@@ -194,9 +194,6 @@ func (c *country) woven(full string, k case_, v visitor) {
 			continue // TestEveryRPCHasACase says what is not ok
 		}
 		a := c.weave(full, k, v, path, c.one[key])
-		if a.code != codes.OK || k.kind == list {
-			continue
-		}
 		if n := c.weave(full, k, v, path, c.absent[key]); n.code != a.code || n.text != c.forgotten(a.text) {
 			c.Errorf("%s with the %s of another organization by %s: %v, with that of nothing %v", full, path, v.name, a, n)
 		}
@@ -284,6 +281,42 @@ func (c *country) checkStateOf(after string) {
 			c.Fatalf("after %s the table %s changed from\n%s\nto\n%s", after, table, c.before[table], now[table])
 		}
 	}
+}
+
+// TestTheHeaderOfAnOrganization: that names an organization where the caller has no business is answered like one
+// that names nothing, on calls that go by it, on calls that name another, and on calls about the caller itself.
+func TestTheHeaderOfAnOrganization(t *testing.T) {
+	t.Parallel()
+	kit.EachBackend(t, func(t *testing.T, b *kit.Backend) {
+		c := newCountry(newWorld(t, b))
+		for _, full := range []string{
+			"zitadel.auth.v1.AuthService/GetMyUser", "zitadel.management.v1.ManagementService/GetPasswordComplexityPolicy",
+			users + "/ListUsers", users + "/GetUserByID", projects + "/GetProject", permissions + "/ListAdministrators",
+		} {
+			for _, v := range c.callers {
+				if slices.Contains(v.knows, "organization_id") {
+					continue
+				}
+				about := v.own
+				if about == nil {
+					about = c.absent
+				}
+				request := cases[full].request(about)
+				for _, key := range []string{"organization_id", "org_domain"} {
+					naming := func(org string) answer {
+						who := v.caller
+						who.org = org
+						return c.call(who, full, request)
+					}
+					a, n := naming(c.one[key]), naming(c.absent[key])
+					if n.code != a.code || n.text != c.forgotten(a.text) {
+						t.Errorf("%s by %s for the %s of another organization: %v, for that of nothing %v", full, v.name, key, a, n)
+					}
+					c.mute(full, v, a.text, request)
+				}
+			}
+		}
+	})
 }
 
 // TestWhatIsNotImplemented: an RPC that declares nothing is not implemented, which is told to those who are known.

@@ -54,6 +54,8 @@ type world struct {
 // caller is someone who calls, and where.
 type caller struct {
 	name, token, host string
+	// org is the organization that its header x-zitadel-orgid names; empty: there is no such header.
+	org string
 	// member says that it may do to our instance whatever its members may, when it names it.
 	member bool
 }
@@ -179,6 +181,9 @@ func (w *world) invoke(c caller, full string, request, into proto.Message) *stat
 	defer cancel()
 	if c.token != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.token)
+	}
+	if c.org != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "x-zitadel-orgid", c.org)
 	}
 	if into == nil {
 		into = &emptypb.Empty{}

@@ -65,7 +65,10 @@ func (d *Dispatcher) enterUser(ctx context.Context, c *transport.Call, v *visit)
 		return err
 	}
 	org, err := d.orgOf(ctx, c, v.at.ID, v.user.ResourceOwner)
-	v.rights = v.user.For(org)
+	if err != nil {
+		return err
+	}
+	v.rights, err = v.user.For(org)
 	return err
 }
 

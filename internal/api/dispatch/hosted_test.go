@@ -116,11 +116,11 @@ func hosted(more ...access.Membership) (*fixture, *directory) {
 
 // The memberships of the tests.
 func onOrg(id string) access.Membership {
-	return access.Membership{Scope: member.Org, ID: id, Roles: []string{"ORG_OWNER"}}
+	return access.Membership{Scope: member.Org, ID: id, Owner: ident.OrgID(id), Roles: []string{"ORG_OWNER"}}
 }
 
 func onProject(id string) access.Membership {
-	return access.Membership{Scope: member.Project, ID: id, Roles: []string{"PROJECT_OWNER"}}
+	return access.Membership{Scope: member.Project, ID: id, Owner: "2", Roles: []string{"PROJECT_OWNER"}}
 }
 
 func onA(roles ...string) access.Membership {
@@ -221,7 +221,8 @@ func TestHosted(t *testing.T) {
 		{auth: inOrg, has: []access.Membership{onOrg("home")}, want: ok, becomes: []string{"org_id", "home"}},
 		{auth: inOrg, has: []access.Membership{onOrg("1")}, want: noOrg},
 		{auth: inOrg, has: []access.Membership{onOrg("1")}, org: "one.example", want: ok, reads: 1, becomes: []string{"org_id", "1"}},
-		{auth: inOrg, has: []access.Membership{onOrg("1")}, org: "2", want: noOrg, reads: 1},
+		{auth: inOrg, has: []access.Membership{onOrg("1")}, org: "2", want: noOrgID, reads: 1}, // is there, and not for it to know
+		{auth: inOrg, has: []access.Membership{onOrg("1"), onProject("p2")}, org: "2", want: noOrg, reads: 1},
 		{auth: inOrg, has: []access.Membership{onOrg("1")}, org: "404", want: noOrgID, reads: 1},
 		{auth: inOrg, has: []access.Membership{onA("IAM_OWNER")}, org: "2", fields: []string{"org_id", "1"}, want: ok, reads: 1, becomes: []string{"org_id", "1"}},
 		{auth: inOrg, as: "ofA", want: errNoOrg.Message},
@@ -307,14 +308,14 @@ func hostedRequest(t *testing.T, m protoreflect.MethodDescriptor, fields []strin
 
 // TestWhatAHandlerIsTold: the instance, by the way only bind can see, and the rights of the caller.
 func TestWhatAHandlerIsTold(t *testing.T) {
-	f, _ := hosted(onOrg("1"))
+	f, _ := hosted(onOrg("1"), onProject("p2"))
 	m := methodOf(t, list)
 	header := as("user")
 	header.Set("X-Zitadel-Orgid", "2")
 	if err := f.runMethod(m, requestOf(t, m), header); err != nil {
 		t.Fatal(err)
 	}
-	if r := f.call.Rights; r.User() != "user of A" || r.Org() != "2" || !cmp.Equal(r.Reach("user.read"), call.Reach{Orgs: []ident.OrgID{"1"}, Self: "user of A"}) {
+	if r := f.call.Rights; r.User() != "user of A" || r.Org() != "2" || !cmp.Equal(r.Reach("user.read"), call.Reach{Orgs: []ident.OrgID{"1"}, Projects: []ident.ProjectID{"p2"}, Self: "user of A"}) {
 		t.Errorf("%+v", r)
 	}
 	if f.call.Actor != "user of A" {

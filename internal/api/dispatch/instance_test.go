@@ -85,10 +85,11 @@ func (d *directory) ByBound(_ context.Context, o origin.Origin, bearer, thumbpri
 	case !ok || bearer != goodToken.Reveal() || thumbprint != d.bound:
 		return access.User{}, fault.New(fault.Unauthenticated, "AUTH-7fs1e", "Errors.Token.Invalid")
 	}
-	return access.User{
-		ID: "user of " + ident.UserID(i.ID), Instance: i, ResourceOwner: "home",
-		Memberships: append([]access.Membership{{Scope: member.Instance, ID: string(i.ID), Roles: d.roles}}, d.more...),
-	}, nil
+	u := access.User{ID: "user of " + ident.UserID(i.ID), Instance: i, ResourceOwner: "home", Memberships: d.more}
+	if len(d.roles) > 0 {
+		u.Memberships = append([]access.Membership{{Scope: member.Instance, ID: string(i.ID), Roles: d.roles}}, d.more...)
+	}
+	return u, nil
 }
 
 func (d *directory) FindOrg(_ context.Context, _ ident.InstanceID, name string) (ident.OrgID, error) {
