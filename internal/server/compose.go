@@ -70,7 +70,10 @@ func Nouns() []eventlog.Kind {
 
 // compose builds every ring out of the inner ones.
 func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
-	clock, metrics := ident.SystemClock{}, prometheus.NewRegistry()
+	clock, metrics := s.cfg.Clock, prometheus.NewRegistry()
+	if clock == nil {
+		clock = ident.SystemClock{}
+	}
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	s.events = eventlog.New(s.db, keyring, clock, Nouns()...)
@@ -106,7 +109,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 	s.hosts = access.NewDirectory(access.Config{
 		DB: s.db, Clock: clock, Tokens: s.tokens, Epochs: s.epochs, ExternalDomain: s.cfg.ExternalDomain,
 	})
-	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(metrics), SuccessCode: successCode})
+	calls := transport.New(transport.Config{Logger: s.log, Dispatcher: s.dispatcher(clock, metrics), SuccessCode: successCode})
 	s.serve(calls, keyring, deliveries, clock, version)
 	s.http = &http.Server{
 		Handler:           s.routes(calls, s.provider(clock), metrics),
@@ -130,12 +133,12 @@ func newKeyPool(size int, busy func() bool, metrics prometheus.Registerer) *vaul
 }
 
 // dispatcher is what every call goes through.
-func (s *Server) dispatcher(metrics prometheus.Registerer) *dispatch.Dispatcher {
+func (s *Server) dispatcher(clock ident.Clock, metrics prometheus.Registerer) *dispatch.Dispatcher {
 	return &dispatch.Dispatcher{
 		Users:          s.users,
 		Directory:      s.hosts,
 		Origins:        s.origins,
-		Proofs:         &dpop.Checker{Clock: ident.SystemClock{}, Seen: s.spent},
+		Proofs:         &dpop.Checker{Clock: clock, Seen: s.spent},
 		Meter:          s.meter,
 		Audit:          s.audit,
 		AuditReads:     s.cfg.AuditReads,

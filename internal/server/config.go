@@ -11,6 +11,7 @@ import (
 
 	"castellan/internal/audit"
 	"castellan/internal/egress"
+	"castellan/internal/ident"
 	"castellan/internal/origin"
 	"castellan/internal/systemuser"
 )
@@ -65,6 +66,10 @@ type Config struct {
 	// TraceEndpoint is the URL of an OpenTelemetry collector (OTLP over HTTP), with
 	// the path /v1/traces when it names none; empty: no tracing.
 	TraceEndpoint string `yaml:"traceEndpoint" env:"CASTELLAN_TRACE_ENDPOINT"`
+
+	// Clock is what the server takes for the time; nil is the clock of the machine. It is for programs that run
+	// a server in themselves, such as tests of what expires.
+	Clock ident.Clock `yaml:"-" env:"-"`
 }
 
 // Defaults are the values where an operator decides nothing.
