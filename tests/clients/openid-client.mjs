@@ -8,7 +8,7 @@ import * as jose from "jose";
 import * as resource from "oauth4webapi";
 import * as client from "openid-client";
 
-const { ACME, GLOBEX, NORTH, SHOP, ROBOT, ROBOT_SECRET, CLERK, CLERK_SECRET, SOUTH } = process.env;
+const { ACME, GLOBEX, NORTH, NORTH_PAT, SHOP, ROBOT, ROBOT_SECRET, CLERK, CLERK_SECRET, SOUTH } = process.env;
 const { orders, invoices, web } = JSON.parse(process.env.APPLICATIONS);
 const file = (base64) => JSON.parse(Buffer.from(base64, "base64"));
 const robotKey = file(process.env.ROBOT_KEY), ownerKey = file(process.env.OWNER_KEY);
@@ -20,6 +20,11 @@ const scope = ["openid", "profile", "urn:zitadel:iam:org:projects:roles", `urn:z
 // Finds out about an issuer, for a client. The server of an example does not speak TLS.
 const at = (issuer, id, authentication = client.None()) =>
   client.discovery(new URL(issuer), id, undefined, authentication, { execute: [client.allowInsecureRequests] });
+
+// The same is told to clients of OAuth alone (RFC 8414).
+const metadata = (await client.discovery(new URL(ACME), "robot", undefined, client.None(),
+  { algorithm: "oauth2", execute: [client.allowInsecureRequests] })).serverMetadata();
+assert.deepEqual(metadata, (await at(ACME, "robot")).serverMetadata());
 
 // The private key of a key file, which is PKCS #1; Web Crypto wants PKCS #8.
 const privateKey = async ({ keyId, key }) => ({
@@ -58,6 +63,11 @@ for (const [how, { access_token, token_type }] of Object.entries(tokens)) {
   assert.equal((await answer.json()).user.userName, "robot", how);
 }
 
+// The owner of the instance, with the key that the call has answered which made it.
+const owner = (await byKey(ACME, ownerKey)).access_token;
+const instance = await client.fetchProtectedResource(robots.client_secret_basic, owner, new URL(`${ACME}/admin/v1/instances/me`), "GET");
+assert.equal((await instance.json()).instance.name, "Acme");
+
 // ---- what a token tells -----------------------------------------------------------------------
 
 const robot = robots.client_secret_basic, token = tokens.client_secret_basic.access_token;
@@ -78,6 +88,10 @@ for (const inquirer of inquirers) {
   assert.equal(told.username, "robot");
   assert.deepEqual(told[roles], held, "introspection");
 }
+
+// A personal access token is for every API.
+const personal = await client.tokenIntrospection(inquirers[0], NORTH_PAT);
+assert.deepEqual([personal.active, personal.username], [true, "owner of North"]);
 
 // An API that is shown a JWT checks it alone, with the keys of the issuer. Its audience is the project.
 const issuer = robot.serverMetadata();
@@ -113,6 +127,17 @@ assert.equal(derived.client_id, web.id);
 assert.deepEqual(derived.aud, [SHOP]);
 assert.deepEqual(derived[roles], held, "exchanged");
 await refused(client.fetchProtectedResource(site, exchanged.access_token, me, "GET"), 401); // not for the instance's own APIs
+
+// With offline_access it may go on for long: a refresh token is renewed each time it is used, and counts once.
+const subject = (await client.clientCredentialsGrant(robot, { scope: `${scope} offline_access` })).access_token;
+const begun = await client.genericGrantRequest(site, "urn:ietf:params:oauth:grant-type:token-exchange", {
+  subject_token: subject, subject_token_type: access, scope: "openid offline_access",
+});
+const renewed = await client.refreshTokenGrant(site, begun.refresh_token);
+assert.equal(renewed.claims().sub, ROBOT);
+assert.notEqual(renewed.refresh_token, begun.refresh_token);
+await refused(client.refreshTokenGrant(site, begun.refresh_token), "invalid_grant");
+await refused(client.refreshTokenGrant(site, renewed.refresh_token), "invalid_grant"); // somebody has copied one of them
 
 // ---- tokens that only who has a key can use (DPoP, RFC 9449) ----------------------------------
 
@@ -159,7 +184,7 @@ const other = await at(GLOBEX, "robot");
 await assert.rejects(
   resource.validateJwtAccessToken(other.serverMetadata(), request({ authorization: `Bearer ${live}` }), SHOP, insecure), /kid|iss|key/);
 
-console.log(`${Object.keys(tokens).join(", ")}; introspection, userinfo, exchange, DPoP, revocation`);
+console.log(`${Object.keys(tokens).join(", ")}; introspection, userinfo, exchange, refresh, DPoP, revocation`);
 
 // refused checks that a call is refused, with an OAuth error or, where there is a challenge, a status of HTTP.
 async function refused(promise, why) {
