@@ -34,6 +34,9 @@
 // assertion that has a jti counts once; scopes are bounded; a proof of possession is one for this request.
 // A grant is an entry in [Provider.grants].
 //
+// Refresh tokens come of exchanges alone (record 0017), and are of use once. Introspection tells of one to the
+// application it was given to, when token_type_hint says what it is; the reference never does.
+//
 // Errors are those of RFC 6749 section 5.2. A client that cannot be authenticated gets invalid_client, with
 // status 401 and a challenge when it has tried the Authorization header and 400 otherwise; the reference
 // tells a wrong secret (invalid_request) from an unknown client, and answers bad assertions with 500

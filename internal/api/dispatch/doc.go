@@ -2,7 +2,8 @@
 // design), once, driven by the options in the proto files. In this order:
 //
 //  1. authenticate: a system user, or a user of the instance whose host was called, by a personal
-//     access token or an access token. This needs the header alone, and is done before a body is read;
+//     access token or an access token, with a proof when that is bound to a key. This needs the
+//     header alone, and is done before a body is read;
 //  2. find the instance the call is about: the one its request names, or that of the host, which is
 //     then written into the request, so that the instance stays an argument;
 //  3. refuse what is about an instance that is stopped or blocked, by its users or by host. System
