@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 
 	"castellan/internal/assertion/assertiontest"
@@ -279,6 +280,9 @@ func TestAssertionsAreExact(t *testing.T) {
 		"iss of another":    {botAssertion("k-ed", set("iss", `"jay"`)), "is not sub"},
 		"sub of another":    {botAssertion("k-ed", set("sub", `"jay"`)), "is not sub"},
 		"crit":              {botAssertion("k-ed", head("crit", `["x"]`)), "crit"},
+		"b64":               {botAssertion("k-ed", head("b64", `false`)), "b64"},
+		"sub twice":         {assertiontest.Forge(`{"alg":"EdDSA","kid":"k-ed"}`, strings.Replace(said.String(), "{", `{"sub":"jay",`, 1), ed), "duplicate"},
+		"kid twice":         {assertiontest.Forge(`{"alg":"EdDSA","kid":"k-jay","kid":"k-ed"}`, said.String(), ed), "duplicate"},
 		"kid a number":      {botAssertion("k-ed", head("kid", `1`)), "header"},
 		"no kid":            {assertiontest.Forge(`{"alg":"EdDSA"}`, said.String(), ed), "kid is missing"},
 		"huge":              {botAssertion("k-ed", set("x", `"`+strings.Repeat("x", 9000)+`"`)), "more than 8192"},
@@ -295,6 +299,9 @@ func TestAssertionsAreExact(t *testing.T) {
 		"alg none":           {assertiontest.Forge(`{"alg":"none","kid":"k-ed"}`, said.String(), assertiontest.Unsigned), hidden},
 		"unsigned":           {assertiontest.Forge(`{"alg":"EdDSA","kid":"k-ed"}`, said.String(), assertiontest.Unsigned), hidden},
 		"by another key":     {assertiontest.Forge(`{"alg":"RS256","kid":"k-rsa"}`, said.String(), assertiontest.RS(crypto.SHA256, k.RSA2)), hidden},
+		"its own key":        {assertiontest.Forge(fmt.Sprintf(`{"alg":"RS256","kid":"k-rsa","jwk":%s}`, jwkOf(t, k.RSA2.Public())), said.String(), assertiontest.RS(crypto.SHA256, k.RSA2)), hidden},
+		"its own key alone":  {assertiontest.Forge(fmt.Sprintf(`{"alg":"RS256","kid":"k-none","jwk":%s}`, jwkOf(t, k.RSA2.Public())), said.String(), assertiontest.RS(crypto.SHA256, k.RSA2)), hidden},
+		"a key elsewhere":    {assertiontest.Forge(`{"alg":"RS256","kid":"k-rsa","jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/"}`, said.String(), assertiontest.RS(crypto.SHA256, k.RSA2)), hidden},
 		"HS256":              {assertiontest.Forge(`{"alg":"HS256","kid":"k-rsa"}`, said.String(), assertiontest.HS256(assertiontest.PublicPEM(t, k.RSA))), hidden},
 		"wrong alg":          {assertiontest.Forge(`{"alg":"RS512","kid":"k-rsa"}`, said.String(), assertiontest.RS(crypto.SHA512, k.RSA)), hidden},
 	}
@@ -321,6 +328,16 @@ func TestAssertionsAreExact(t *testing.T) {
 		}.Encode())
 		w.refused("at another instance", a, http.StatusBadRequest, codeInvalidGrant)
 	})
+}
+
+// jwkOf is a public key as a header may carry it.
+func jwkOf(t *testing.T, key crypto.PublicKey) string {
+	t.Helper()
+	text, err := (&jose.JSONWebKey{Key: key}).MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // TestEveryByteOfAnAssertionCounts flips each character of one.
