@@ -136,6 +136,23 @@ func (s Scopes) OfOrg(org ident.OrgID, primaryDomain string) Scopes {
 	return kept
 }
 
+// Meant returns the scopes without those that name a project which is not in an audience, that of the token: what
+// a token tells of the user's roles is for whom it is meant. own is the instance's own project, which has a name
+// beside its id.
+func (s Scopes) Meant(audience []string, own ident.ProjectID) Scopes {
+	var kept Scopes
+	for _, scope := range s {
+		id, names := named(scope, projectIDPrefix, audienceSuffix)
+		if id == ownProject {
+			id = string(own)
+		}
+		if !names || slices.Contains(audience, id) {
+			kept = append(kept, scope)
+		}
+	}
+	return kept
+}
+
 // Wish is what scopes ask for.
 type Wish struct {
 	OpenID, Profile, Email, Phone, Address, OfflineAccess bool

@@ -51,11 +51,12 @@ func (p *Provider) applicationByID(ctx context.Context, at ident.InstanceID, c c
 // name $4 as well. Of two whom the text names the one with the id counts: nobody takes its place by a name.
 const (
 	machineColumns = `SELECT u.user_id, u.username, u.org_id, u.kind, u.access_token_type, u.secret_hash, u.state, o.state,
- k.public_key, k.expires_at, a.app_id IS NOT NULL
+ k.public_key, k.expires_at, a.app_id IS NOT NULL OR b.app_id IS NOT NULL
  FROM users u
  JOIN orgs o ON o.instance_id = u.instance_id AND o.org_id = u.org_id
  LEFT JOIN machine_keys k ON k.instance_id = u.instance_id AND k.key_id = $2 AND k.user_id = u.user_id
- LEFT JOIN apps a ON a.instance_id = u.instance_id AND a.client_id = u.username`
+ LEFT JOIN apps a ON a.instance_id = u.instance_id AND a.client_id = u.username
+ LEFT JOIN apps b ON b.instance_id = u.instance_id AND b.client_id = u.user_id`
 	machineByIDSQL   = machineColumns + ` WHERE u.instance_id = $1 AND u.user_id = $3`
 	machineByNameSQL = machineColumns + ` WHERE u.instance_id = $1 AND (u.user_id = $3 OR u.login_key = $4)
  ORDER BY CASE WHEN u.user_id = $3 THEN 0 ELSE 1 END LIMIT 1`
@@ -87,9 +88,9 @@ func (p *Provider) machineByID(ctx context.Context, at ident.InstanceID, c crede
 	return p.kept(ctx, candidateKey{at, true, c.id, c.claims.KeyID}, scanMachine, machineByIDSQL, string(at), c.claims.KeyID, c.id)
 }
 
-// scanMachine reads one row of the statements above. A machine is the client of its tokens under its name. One that
-// is called like an application has none: they would look like those of the application, and an ID token like one
-// that is meant for it.
+// scanMachine reads one row of the statements above. A machine is the client of its tokens under its name, or
+// its id. One that is called like an application has none: they would look like those of the application, and an
+// ID token like one that is meant for it.
 func scanMachine(from store.Scanner) (*candidate, error) {
 	h := &candidate{found: true}
 	var (
@@ -109,7 +110,7 @@ func scanMachine(from store.Scanner) (*candidate, error) {
 		h.idle = fmt.Sprintf("the user is a %s and %s, its organization %s", kind, state, org)
 	}
 	if isApplication {
-		h.idle = "its user name is the client_id of an application"
+		h.idle = "its user name, or its id, is the client_id of an application"
 	}
 	return h, err
 }

@@ -365,6 +365,8 @@ func TestNoMachineIsCalledLikeAnApplication(t *testing.T) {
 		w.refused("by its key", byAssertion(), http.StatusBadRequest, codeInvalidGrant)
 		w.refused("by its secret", bySecret("bot"), http.StatusUnauthorized, codeInvalidClient)
 		w.sql(`UPDATE users SET username = 'robot', login_key = 'robot' WHERE user_id = 'bot'`)
+		w.refused("its id", byAssertion(), http.StatusBadRequest, codeInvalidGrant)
+		w.sql(`UPDATE apps SET client_id = 'other bot' WHERE app_id = 'bot-app'`)
 		if got := w.token(byAssertion()); got.Client != "robot" {
 			w.Errorf("called %s", got.Client)
 		}
