@@ -2,6 +2,7 @@ package claims
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -91,6 +92,15 @@ func TestScopesAreNarrowed(t *testing.T) {
 	} {
 		if diff := cmp.Diff(c.want, c.got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	named := Scopes{"openid", AudienceScope("7"), AudienceScope("8"), OwnAudienceScope, projectIDPrefix + "9", ProjectsRoles}
+	for audience, want := range map[string]Scopes{
+		"7": {"openid", AudienceScope("7"), projectIDPrefix + "9", ProjectsRoles}, "": {"openid", projectIDPrefix + "9", ProjectsRoles},
+		"8": {"openid", AudienceScope("8"), OwnAudienceScope, projectIDPrefix + "9", ProjectsRoles},
+	} {
+		if got := named.Meant([]string{audience}, "8"); !slices.Equal(got, want) {
+			t.Errorf("meant for %s: %q", audience, got)
 		}
 	}
 	if got := (Scopes{AudienceScope("7"), OwnAudienceScope}).Wish(); len(got.Projects) != 1 || got.Projects[0] != "7" || !got.OwnProject {

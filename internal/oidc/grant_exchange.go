@@ -172,6 +172,9 @@ func (p *Provider) derive(r *tokenRequest, x exchanged) (session.Facts, error) {
 	if facts.Scopes, err = p.narrowedScopes(r, x, scopes); err != nil {
 		return facts, err
 	}
+	if len(wanted) > 0 {
+		facts.Scopes = r.meant(facts.Scopes, facts.Audience)
+	}
 	// What was shown was of use when it was looked at; who asks has been authenticated.
 	return facts, p.admitted(r, facts)
 }

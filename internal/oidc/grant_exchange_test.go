@@ -112,6 +112,12 @@ func TestExchangeIsNeverMore(t *testing.T) {
 				w.Errorf("%s: %q for %q", name, got.Scopes, got.Audience)
 			}
 		}
+		both := facts("urn:zitadel:iam:org:projects:roles", "urn:zitadel:iam:org:project:id:10:aud", "urn:zitadel:iam:org:project:id:11:aud")
+		both.Audience = []string{"10", "11"}
+		one := w.exchangeAs("web", "subject_token", w.issue(both, false), "subject_token_type", typeAccessToken, "audience", "11")
+		if got := w.given(one).Scopes; !slices.Equal(got, []string{both.Scopes[0], both.Scopes[2]}) || one.body["scope"] != both.Scopes[0]+" "+both.Scopes[2] {
+			w.Errorf("for one of two: %q", got)
+		}
 		w.refuses("other scopes", ask("scope", "email phone"), 400, codeInvalidScope)
 		w.refuses("no scopes at all", ask("scope", "magic"), 400, codeInvalidScope)
 		w.refuses("another audience", ask("audience", "10"), 400, codeInvalidTarget)

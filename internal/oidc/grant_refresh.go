@@ -69,6 +69,9 @@ func (p *Provider) refresh(r *tokenRequest) (tokenAnswer, error) {
 	}
 	facts := granted.Facts
 	facts.Thumbprint, facts.Audience = r.proof.Thumbprint, audience
+	if len(wanted) > 0 {
+		facts.Scopes = r.meant(facts.Scopes, audience)
+	}
 	return p.issue(r, issued{facts: facts, application: r.client.id, jwt: r.client.jwt, granted: &granted, until: until})
 }
 

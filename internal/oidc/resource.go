@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"castellan/internal/claims"
 	"castellan/internal/ident"
 )
 
@@ -118,4 +119,10 @@ func narrowed(wanted, allowed []string) ([]string, error) {
 		}
 	}
 	return narrowed, nil
+}
+
+// meant returns the scopes of a token whose audience the request has named, without those for other projects:
+// whoever gets the token is told the roles on its own alone.
+func (r *tokenRequest) meant(scopes claims.Scopes, audience []string) claims.Scopes {
+	return scopes.Meant(audience, r.Instance.Project)
 }

@@ -38,6 +38,21 @@ func TestResources(t *testing.T) {
 				w.Errorf("%s: %q", name, got)
 			}
 		}
+		// What a token says of roles is for whom it is meant.
+		for name, c := range map[string]struct {
+			scope string
+			more  []string
+			want  []string
+		}{
+			"all that is named": {aud11 + " " + of + "zitadel:aud openid", nil, []string{aud11, of + "zitadel:aud", "openid"}},
+			"one of them":       {aud11 + " " + of + "zitadel:aud openid", []string{"resource", of + "11"}, []string{aud11, "openid"}},
+			"the own":           {aud11 + " " + of + "zitadel:aud " + of + "10:aud", []string{"resource", "http://a.example"}, []string{of + "zitadel:aud", of + "10:aud"}},
+			"none":              {aud11, []string{"resource", of + "10"}, nil},
+		} {
+			if got := w.given(ask(append([]string{"scope", c.scope}, c.more...)...)).Scopes; !slices.Equal(got, c.want) {
+				w.Errorf("%s: %q", name, got)
+			}
+		}
 		many := []string{"scope", "openid"}
 		for i := range maxTargets + 1 {
 			many = append(many, "resource", of+strconv.Itoa(i))
