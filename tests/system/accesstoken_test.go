@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -131,10 +132,13 @@ func flip(text string) string {
 	return "A" + text[1:]
 }
 
-// exec changes rows past the program.
+// exec changes rows past the program, and tells those who keep them in memory, as the log would.
 func exec(t *testing.T, n *kit.Node, sql string, args ...any) {
 	t.Helper()
-	if err := n.DB().Update(t.Context(), func(ctx context.Context, tx store.Tx) error { return tx.Exec(ctx, sql, args...) }); err != nil {
+	err := n.DB().Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
+		return errors.Join(tx.Exec(ctx, sql, args...), tx.Exec(ctx, `UPDATE cache_epochs SET settings = settings + 1, access = access + 1`))
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 }
