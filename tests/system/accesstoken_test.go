@@ -19,6 +19,7 @@ import (
 	"castellan/tests/kit"
 
 	instancev2 "castellan/gen/zitadel/instance/v2"
+	userv2 "castellan/gen/zitadel/user/v2"
 )
 
 // projectScope asks for a token for the APIs of the instance (contract section 5.1).
@@ -46,6 +47,22 @@ func newMachine(t *testing.T, n *kit.Node, domain string) machine {
 	return machine{
 		tenant: tenant{id: made.GetInstanceId(), token: made.GetPat(), owner: file.UserID, at: n.At(t, domain)},
 		user:   file.UserID, key: file.KeyID, private: private,
+	}
+}
+
+// sends has the access tokens of the machine be of a form: bearer or jwt.
+func (m machine) sends(t *testing.T, form string) {
+	t.Helper()
+	kind := userv2.AccessTokenType_ACCESS_TOKEN_TYPE_BEARER
+	if form == "jwt" {
+		kind = userv2.AccessTokenType_ACCESS_TOKEN_TYPE_JWT
+	}
+	update := &userv2.UpdateUserRequest{UserId: m.user, UserType: &userv2.UpdateUserRequest_Machine_{
+		Machine: &userv2.UpdateUserRequest_Machine{AccessTokenType: &kind},
+	}}
+	call := kit.Call{Method: "zitadel.user.v2.UserService/UpdateUser", Request: update, Token: m.tenant.token}
+	if a := kit.GRPC().Send(t, m.at, call, nil); a.Code != codes.OK {
+		t.Fatal(a)
 	}
 }
 
@@ -79,7 +96,8 @@ func TestAccessTokens(t *testing.T) {
 		n := b.Start(t, nil)
 		a, other := newMachine(t, n, "a.example"), newMachine(t, n, "b.example")
 		for _, form := range []string{"bearer", "jwt"} {
-			exec(t, n, `UPDATE users SET access_token_type = $1`, form)
+			a.sends(t, form)
+			other.sends(t, form)
 			good, foreign, useless := a.token(t, "openid "+projectScope), other.token(t, "openid "+projectScope), a.token(t, "openid")
 			if isJWT := strings.Count(good, ".") == 2; isJWT != (form == "jwt") {
 				t.Fatalf("asked for a %s, got %s", form, good)
