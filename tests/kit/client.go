@@ -209,6 +209,9 @@ func (a *Answer) addDetail(d *anypb.Any) error {
 	return nil
 }
 
+// Succeeded are all calls of this run of the tests that were sent by [Wire.Send] and that succeeded.
+var Succeeded Coverage
+
 // Wire is one protocol of the port, with an independent client.
 type Wire struct {
 	Name string
@@ -245,6 +248,9 @@ func (w Wire) Send(t testing.TB, c *Client, call Call, into proto.Message) Answe
 	a, err := w.Do(t.Context(), c, call, into)
 	if err != nil {
 		t.Fatalf("%s over %s: %v", call.Method, w.Name, err)
+	}
+	if a.Code == codes.OK {
+		Succeeded.Add(call.Method, w)
 	}
 	return a
 }

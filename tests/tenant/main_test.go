@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	names.serve()
-	kit.Main(m, covered.missing)
+	kit.Main(m, everyMethod)
 }
 
 // tenant is an instance right after its creation, and one protocol in which it is called.
@@ -125,7 +125,7 @@ func (x *tenant) write(method string, in, into proto.Message, events []string, h
 	if left := x.Events()[before:]; !slices.Equal(left, events) {
 		x.Errorf("%s %v left %v, want %v", method, in, left, events)
 	}
-	covered.add(method, x.Wire.Name)
+	covered.Add(method, x.Wire)
 }
 
 // refused makes a call that must be refused, and leave nothing.
