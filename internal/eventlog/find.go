@@ -53,7 +53,7 @@ func (l *Log) Find(ctx context.Context, q store.Querier, instance ident.Instance
 		before = store.Micros(query.Before.Add(time.Microsecond - 1)) // up to the next one
 	}
 	records, err := store.All(ctx, q, scanRecord, l.findSQL(query),
-		string(instance), query.Past.Commit, query.Past.Number, query.Limit, after, before, int64(query.Beyond),
+		string(instance), query.Past.Commit, query.Past.Number, query.Limit, after, before, int64(min(query.Beyond, math.MaxInt64)),
 		string(query.Actor), query.Owner, len(query.Types) == 0, query.Types,
 		query.AggregateID, len(query.AggregateTypes) == 0, aggregates)
 	if err != nil {

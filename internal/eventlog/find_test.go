@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,7 @@ func TestFind(t *testing.T) {
 			{"of an owner", eventlog.Query{Owner: "other"}, "c/1"},
 			{"beyond a sequence", eventlog.Query{Beyond: 1}, "a/2 a/3"},
 			{"beyond a sequence from the end", eventlog.Query{Beyond: 1, Descending: true}, "a/3 a/2"},
+			{"beyond all sequences", eventlog.Query{Beyond: math.MaxUint64}, ""},
 			{"after a date", eventlog.Query{After: minute(0)}, "b/1 a/3 c/1"},
 			{"before a date", eventlog.Query{Before: minute(2)}, "a/1 a/2 b/1"},
 			{"just before a date", eventlog.Query{Before: minute(1).Add(1), Descending: true}, "b/1 a/2 a/1"},
