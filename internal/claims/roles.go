@@ -3,6 +3,7 @@ package claims
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -170,6 +171,8 @@ func (c *Claims) Admits(ctx context.Context, q store.Querier, at ident.InstanceI
 		return p, row.Scan(&p, &authorized, &accessible, &has)
 	}, admitsSQL, at, id, client)
 	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("%w: there is no user %s, or no client %s", ErrInactive, id, client)
 	case err != nil:
 		return fmt.Errorf("read what the project of client %s asks of user %s: %w", client, id, err)
 	case accessible && !has:

@@ -8,6 +8,7 @@ import (
 
 	"castellan/internal/access"
 	"castellan/internal/app"
+	"castellan/internal/claims"
 	"castellan/internal/fault"
 	"castellan/internal/session"
 	"castellan/internal/store"
@@ -88,7 +89,7 @@ func (p *Provider) goesOn(ctx context.Context, q store.Querier, at access.Instan
 	if err == nil {
 		err = p.mayActFor(ctx, q, at, f.Actor, f.User, org)
 	}
-	if errors.Is(err, token.ErrToken) || fault.KindOf(err) == fault.PermissionDenied {
+	if errors.Is(err, token.ErrToken) || errors.Is(err, claims.ErrInactive) || fault.KindOf(err) == fault.PermissionDenied {
 		return fmt.Errorf("%w: %w", errEnded, err)
 	}
 	return err

@@ -105,6 +105,9 @@ func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Req
 		if err == nil {
 			err = p.spendProof(request)
 		}
+		if errors.Is(err, claims.ErrInactive) { // since it was known whose tokens they are
+			err = newError(codeInvalidGrant, "the user may not act any more").because(err)
+		}
 		if err != nil {
 			return err
 		}

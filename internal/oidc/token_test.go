@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"crypto"
 	"encoding/json"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"castellan/internal/machinekey"
 	"castellan/internal/policy"
 	"castellan/internal/session"
+	"castellan/internal/store"
 	"castellan/internal/throttle"
 	"castellan/internal/token"
 	"castellan/internal/user"
@@ -559,6 +561,23 @@ func TestTokensAreBoundToKeys(t *testing.T) {
 		fresh := h.proof(http.MethodPost, pathToken, "")
 		w.refused("no client", w.do(http.MethodPost, pathToken, strings.Replace(form, "=secret", "=wrong", 1), "DPoP", fresh), http.StatusBadRequest, codeInvalidClient)
 		w.token(w.do(http.MethodPost, pathToken, form, "DPoP", fresh))
+	})
+}
+
+// TestTheUserGoesMeanwhile: who was known by what is kept in memory, and is read once more, may be gone by then.
+func TestTheUserGoesMeanwhile(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.withKeys()
+		ask := func() answer {
+			w.Helper()
+			return w.profile(botAssertion("k-ed", nil), "openid "+claims.Metadata)
+		}
+		w.token(ask())
+		// No epoch moves: it is as if this came after the epochs were read.
+		w.must(w.db.Update(w.Context(), func(ctx context.Context, tx store.Tx) error {
+			return tx.Exec(ctx, `UPDATE users SET state = 'inactive' WHERE user_id = 'bot'`)
+		}))
+		w.refused("inactive", ask(), http.StatusBadRequest, codeInvalidGrant)
 	})
 }
 
