@@ -31,11 +31,15 @@ const envPrefix = "CASTELLAN_"
 const systemUsersEnv = envPrefix + "SYSTEM_USERS"
 
 // settings are all of them, in the order of server.Config, whose tags name them. The name of
-// a flag is that of its variable, without the prefix, in lower case and with hyphens.
+// a flag is that of its variable, without the prefix, in lower case and with hyphens. A field without
+// a name in the file is for programs alone.
 var settings = func() []setting {
 	var all []setting
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[server.Config]()) {
 		s := setting{field: f.Name, key: f.Tag.Get("yaml"), env: f.Tag.Get("env"), kind: f.Type}
+		if s.key == "-" {
+			continue
+		}
 		if s.env == "-" {
 			s.env = systemUsersEnv
 		}
