@@ -122,6 +122,15 @@ APPLICATIONS=$(node tenant.mjs)
 # ---- tokens -----------------------------------------------------------------------------------
 
 export OWNER_KEY GLOBEX_PAT ROBOT_SECRET ROBOT_KEY CLERK_SECRET APPLICATIONS
+step "tokens, by curl"
+scope="openid profile urn:zitadel:iam:org:projects:roles urn:zitadel:iam:org:project:id:$SHOP:aud urn:zitadel:iam:org:project:id:zitadel:aud"
+answer=$(curl -sS -u "robot:$ROBOT_SECRET" -d grant_type=client_credentials --data-urlencode "scope=$scope" "$ACME/oauth/v2/token")
+token=$(field access_token "$answer")
+shows '"userName":"robot"' "$(rest "$token" GET "$ACME/auth/v1/users/me")"
+shows '"writer":' "$(rest "$token" GET "$ACME/oidc/v1/userinfo")"
+shows '"kid":' "$(curl -sS "$ACME/oauth/v2/keys")"
+curl -sS -u "robot:$ROBOT_SECRET" -d "token=$token" "$ACME/oauth/v2/revoke"
+refused 401 "$token" GET "$ACME/auth/v1/users/me"
 step "tokens, by openid-client"
 node openid-client.mjs
 step "tokens, by x/oauth2 and go-oidc"
