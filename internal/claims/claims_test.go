@@ -209,6 +209,11 @@ func TestWhoMayNotAct(t *testing.T) {
 				f.Errorf("%s: %v, %v", name, told, err)
 			}
 		}
+		for _, missing := range [][2]string{{"eve", "web"}, {"ada", "nobody"}} {
+			if err := f.claims.Admits(f.Context(), f.db, "A", ident.UserID(missing[0]), missing[1]); !errors.Is(err, ErrInactive) {
+				f.Errorf("%s by %s: %v", missing[0], missing[1], err)
+			}
+		}
 		refused("nobody", "A", "eve")
 		refused("another instance", "B", "ada")
 		for _, state := range []string{"inactive", "locked"} {

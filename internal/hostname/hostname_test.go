@@ -7,7 +7,7 @@ import (
 )
 
 func TestForms(t *testing.T) {
-	long := strings.Repeat("a", 63)
+	long, longest := strings.Repeat("a", 63), strings.Repeat("a.", 126)+"a"
 	for _, c := range []struct {
 		text, ascii, unicode string
 		err                  error
@@ -33,6 +33,7 @@ func TestForms(t *testing.T) {
 		{text: "", err: ErrLength},
 		{text: " \t ", err: ErrLength},
 		{text: strings.Repeat("a.", 127), err: ErrLength},
+		{text: longest, ascii: longest, unicode: longest},
 		{text: "a..example", err: ErrLabel},
 		{text: "a.example.", err: ErrLabel},
 		{text: "-a.example", err: ErrSyntax},

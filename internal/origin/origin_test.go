@@ -83,6 +83,15 @@ func TestScheme(t *testing.T) {
 	}
 }
 
+// parameters are some parameters of one proxy, which mean nothing.
+func parameters(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("p%d=a", i)
+	}
+	return strings.Join(all, ";")
+}
+
 // TestHeadersOfAProxy: which of its headers counts, and what it says.
 func TestHeadersOfAProxy(t *testing.T) {
 	all := []string{
@@ -100,7 +109,9 @@ func TestHeadersOfAProxy(t *testing.T) {
 		"seven.example:443": {"Forwarded", ` For="[2001:db8::1]:4711" ;Host="seven.example:443";  by=_x , host="SEVEN.example:443";`},
 		"eight.example:1":   {"Forwarded", "host=eight.example:1", "Forwarded", "for=a, host=eight.example:1"},
 		"nine.example":      {"X-Forwarded-Host", "nine.example, NINE.example", "X-Forwarded-Host", "nine.example"},
-		"ten.example":       {"Forwarded", `host="ten\.example", , `},
+		"ten.example":       {"Forwarded", `host="ten\.example", , by="a	b ~"`},
+		"eleven.example":    {"Forwarded", "host=eleven.example" + strings.Repeat(", for=a", maxElements-1)},
+		"twelve.example":    {"Forwarded", "host=twelve.example;" + parameters(maxPairs-1)},
 		"[2001:db8::1]:8":   {"X-Zitadel-Instance-Host", "[2001:db8::1]:8"},
 		"a_b.example":       {"X-Forwarded-Host", "a_b.example"},
 	} {
@@ -130,8 +141,8 @@ func TestMalformedHeaders(t *testing.T) {
 		"X-Forwarded-Proto":     {"https, http", "ftp", "https,", "javascript:", "https http"},
 		"Forwarded": {
 			"host", "host=", `host="`, `host="a`, `host="a\`, "=a", "host=a;host=a", "host=a;HOST=b", "host=a,host=b", "host=a, for=x;host=a.b", "host=a b", "host=a/b",
-			`host="a b"`, `host=""`, `host="a"b`, "proto=ftp", "proto=https,proto=http", "host=\u00fc", "host=\"\u00fc\"", "a;b", "host=a\x00",
-			strings.Repeat("for=a,", 20) + "for=a", strings.Repeat("a", 5000), "for=[::1]",
+			`host="a b"`, `host=""`, `host="a"b`, "proto=ftp", "proto=https,proto=http", "host=\u00fc", "host=\"\u00fc\"", "by=\"\u00fc\"", "by=\"\x01\"", "by=\"\x7f\"", "a;b", "host=a\x00",
+			strings.Repeat("for=a,", maxElements) + "for=a", parameters(maxPairs + 1), strings.Repeat("a", 5000), "for=[::1]",
 		},
 		"X-Zitadel-Forwarded": {"host=a b"},
 	}
