@@ -166,7 +166,12 @@ func (p *Provider) authenticate(r *Request, c credentials,
 	if c.id == "" {
 		return client{}, newError(codeInvalidClient, "the client has not authenticated")
 	}
-	visit, err := p.admit(r, c.id)
+	name := c.id
+	if c.method == authNone {
+		// Anybody can be a public client. So it is another one at each address: strangers at theirs do not stop it.
+		name += "\x00" + p.Origins.Client(r.Request).String()
+	}
+	visit, err := p.admit(r, name)
 	if err != nil {
 		return client{}, err
 	}

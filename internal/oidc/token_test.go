@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -604,5 +605,33 @@ func TestThrottle(t *testing.T) {
 		w.clock.Advance(2500 * time.Millisecond)
 		w.refused("later", w.post(pathToken, "nobody", "grant_type", grantClientCredentials), http.StatusUnauthorized, codeInvalidClient)
 		w.token(w.profile(botAssertion("k-ed", nil), "openid"))
+	})
+}
+
+// TestThrottleOfPublicClients: whoever says to be one, however often, stops nobody at another address.
+func TestThrottleOfPublicClients(t *testing.T) {
+	eachWorld(t, func(w *world) {
+		w.provider.Throttle = throttle.New(throttle.Config{Clock: w.clock, Clients: throttle.Rates{PerSecond: 1, Burst: 3}})
+		ask := func(from string) int {
+			r := httptest.NewRequestWithContext(w.Context(), http.MethodPost, "http://a.example"+pathToken, strings.NewReader("grant_type="+grantRefreshToken+"&client_id=spa&refresh_token=x"))
+			r.Header.Set("Content-Type", formType)
+			r.RemoteAddr = from
+			rec := httptest.NewRecorder()
+			w.handler.ServeHTTP(rec, r)
+			return rec.Code
+		}
+		for range 3 {
+			if got := ask("192.0.2.1:1"); got != http.StatusBadRequest {
+				w.Errorf("%d", got)
+			}
+		}
+		if got := ask("192.0.2.1:2"); got != http.StatusTooManyRequests {
+			w.Errorf("too often: %d", got)
+		}
+		for range 2 {
+			if got := ask("192.0.2.2:1"); got != http.StatusBadRequest {
+				w.Errorf("from elsewhere: %d", got)
+			}
+		}
 	})
 }
