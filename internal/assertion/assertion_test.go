@@ -44,11 +44,13 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	claims := assertiontest.Claims("42", issuer, testNow)
 	for name, tt := range map[string]struct{ text, want string }{
-		"kid a number": {assertiontest.Forge(`{"alg":"EdDSA","kid":7}`, claims.String(), assertiontest.Unsigned), "header:"},
-		"kid twice":    {assertiontest.Forge(`{"alg":"EdDSA","kid":"7","kid":"8"}`, claims.String(), assertiontest.Unsigned), "duplicate"},
-		"jti a number": {assertiontest.Forge(`{"alg":"EdDSA"}`, claims.With("jti", "1").String(), assertiontest.Unsigned), "claims:"},
-		"too long":     {assertiontest.Forge(`{"alg":"EdDSA"}`, claims.With("x", `"`+strings.Repeat("x", MaxSize)+`"`).String(), assertiontest.Unsigned), "more than 8192"},
-		"no audiences": {assertiontest.Forge(`{"alg":"EdDSA"}`, claims.With("aud", "[]").String(), assertiontest.Unsigned), "aud"},
+		"kid a number":   {assertiontest.Forge(`{"alg":"EdDSA","kid":7}`, claims.String(), assertiontest.Unsigned), "header:"},
+		"kid twice":      {assertiontest.Forge(`{"alg":"EdDSA","kid":"7","kid":"8"}`, claims.String(), assertiontest.Unsigned), "duplicate"},
+		"jti a number":   {assertiontest.Forge(`{"alg":"EdDSA"}`, claims.With("jti", "1").String(), assertiontest.Unsigned), "claims:"},
+		"too long":       {assertiontest.Forge(`{"alg":"EdDSA"}`, claims.With("x", `"`+strings.Repeat("x", MaxSize)+`"`).String(), assertiontest.Unsigned), "more than 8192"},
+		"header no text": {assertiontest.Forge("{\"alg\":\"EdDSA\",\"x\":\"\xff\"}", claims.String(), assertiontest.Unsigned), "UTF-8"},
+		"claims no text": {assertiontest.Forge(`{"alg":"EdDSA"}`, claims.With("x", "\"\xff\"").String(), assertiontest.Unsigned), "UTF-8"},
+		"no audiences":   {assertiontest.Forge(`{"alg":"EdDSA"}`, claims.With("aud", "[]").String(), assertiontest.Unsigned), "aud"},
 	} {
 		if got, err := Parse(tt.text, issuer); err == nil || !strings.Contains(err.Error(), tt.want) || got != (Assertion{}) {
 			t.Errorf("%s: %+v, %v; want %q", name, got, err, tt.want)

@@ -15,7 +15,7 @@ var plainTexts = map[string]bool{
 	``: false, `{`: false, `{}`: false, `[]`: false, `"x"`: false, `{"a":"b",}`: false, `{"a":"b"} x`: false, `{"a":"b"}}`: false,
 	`{"a":"b" "c":"d"}`: false, `{"a" "b"}`: false, `{"a":"b","a":"b"}`: false, `{"a":"\\u0041"}`: false, `{"a":"` + "\xff" + `"}`: false,
 	`{"a":"ä"}`: false, `{"a":"` + "\x7f" + `"}`: false, "{\"a\":\"\n\"}": false, `{"a":`: false, `{"a":"`: false,
-	`{"n":-1}`: false, `{"n":01}`: false, `{"n":1.0}`: false, `{"n":1e3}`: false, `{"n":9999999999999999}`: false, `{"n":}`: false,
+	`{"n":-1}`: false, `{"n":01}`: false, `{"n":1.0}`: false, `{"n":1e3}`: false, `{"n":9999999999999999}`: false, `{"n":}`: false, `{"n":1`: false, `{"n":12`: false, `{" ~":"~ "}`: true,
 	`{"a":[]}`: false, `{"a":[1]}`: false, `{"a":["x",]}`: false, `{"a":["x"}`: false, `{"a":{}}`: false, `{"a":null}`: false,
 	`{"a":true}`: false,
 	`{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1}`:       true,
