@@ -62,8 +62,8 @@ var Denied = fault.New(fault.PermissionDenied, "AUTH-5mWD2", "No matching permis
 
 // MayGive returns nil when a caller may give all of roles on something: on tells whether it lies in
 // the reach of a permission. Nobody gives what it lacks: the caller needs each permission of each role
-// there, or role.GiveAny, which owners have. Otherwise MayGive returns a fault of kind PermissionDenied
-// (AUTH-5mWD2) that names the role. A role that is not known gives nothing, and whether it can be given
+// there, or role.GiveAny, which owners of an instance or an organization have. Otherwise MayGive returns a fault of
+// kind PermissionDenied (AUTH-5mWD2) that names the role. A role that is not known gives nothing, and whether it can be given
 // there at all is for the caller to say.
 func MayGive(rights Rights, roles []string, on func(Reach) bool) error {
 	if on(rights.Reach(role.GiveAny)) {
