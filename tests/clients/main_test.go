@@ -7,6 +7,7 @@
 package clients_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,23 +86,29 @@ func TestNodeLibraries(t *testing.T) {
 	})
 }
 
-// installed says once whether the libraries of Node.js are there.
-var installed sync.Once
+// installed installs the libraries that package-lock.json names, unless they are there.
+var installed = sync.OnceValue(func() error {
+	wanted, err := os.Stat("package-lock.json")
+	if err != nil {
+		return err
+	}
+	// npm writes this file last.
+	there, err := os.Stat(filepath.Join("node_modules", ".package-lock.json"))
+	if err == nil && !there.ModTime().Before(wanted.ModTime()) {
+		return nil
+	}
+	if out, err := try(nil, "npm", "ci", "--no-audit", "--no-fund", "--silent"); err != nil {
+		return fmt.Errorf("install the libraries of Node.js: %w\n%s", err, out)
+	}
+	return nil
+})
 
-// libraries installs the libraries that package-lock.json names, unless they are there.
+// libraries sees to it that the libraries of Node.js are there.
 func libraries(t *testing.T) {
 	t.Helper()
-	installed.Do(func() {
-		wanted, err := os.Stat("package-lock.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		// npm writes this file last.
-		there, err := os.Stat(filepath.Join("node_modules", ".package-lock.json"))
-		if err != nil || there.ModTime().Before(wanted.ModTime()) {
-			run(t, nil, "npm", "ci", "--no-audit", "--no-fund", "--silent")
-		}
-	})
+	if err := installed(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // descriptors writes the files of the service, and all they import, as clients get them.
