@@ -14,7 +14,9 @@ import (
 // TestReach: a role counts on what it is made for, and the reach of a permission is what all roles that
 // grant it give together.
 func TestReach(t *testing.T) {
-	on := func(scope member.Scope, id string, roles ...string) Membership { return Membership{Scope: scope, ID: id, Roles: roles} }
+	on := func(scope member.Scope, id string, roles ...string) Membership {
+		return Membership{Scope: scope, ID: id, Roles: roles}
+	}
 	for name, c := range map[string]struct {
 		permission string
 		has        []Membership

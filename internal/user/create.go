@@ -177,13 +177,13 @@ func (s *Service) checkNamed(ctx context.Context, w *eventlog.Writer, id ident.U
 	if err != nil {
 		return fmt.Errorf("look for users of instance %s who are called so: %w", w.Instance(), err)
 	}
-	for _, other := range found {
-		if string(other) == name {
-			return errNameTaken
-		}
-		return errExists
+	switch {
+	case len(found) == 0:
+		return nil
+	case string(found[0]) == name:
+		return errNameTaken
 	}
-	return nil
+	return errExists
 }
 
 // userNameOf returns the user name that a user begins with.
