@@ -66,9 +66,9 @@ var elements = []element{
 	machine("auditor", "agency"), pat("auditor"),
 
 	project("shop", false), project("club", true),
-	grant("shop", "buyer"), grant("club", "guest"),
-	authorization("buyer", "shop", "home", "shop's grant"), authorization("seller", "shop", "publisher"),
-	authorization("guest", "club", "home", "club's grant"),
+	grant("shop", "home", "buyer"), grant("shop", "agency", "partner"), grant("club", "home", "guest"),
+	authorization("buyer", "shop", "home", "grant of shop to home"), authorization("seller", "shop", "publisher"),
+	authorization("partner", "shop", "agency", "grant of shop to agency"), authorization("guest", "club", "home", "grant of club to home"),
 
 	application("web", "shop", oidc(applicationv2.OIDCAuthMethodType_OIDC_AUTH_METHOD_TYPE_BASIC)), appSecret("web", "shop"),
 	application("native", "shop", oidc(applicationv2.OIDCAuthMethodType_OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT)), appKey("native", "shop"),
@@ -238,17 +238,17 @@ func project(name string, strict bool) element {
 			OrganizationId: w.id["publisher"], Name: name, AuthorizationRequired: strict, ProjectAccessRequired: strict,
 		}, made)
 		w.id[name] = made.GetProjectId()
-		for _, role := range []string{"buyer", "seller", "guest"} {
+		for _, role := range []string{"buyer", "seller", "partner", "guest"} {
 			w.do(projects+"AddProjectRole", &projectv2.AddProjectRoleRequest{ProjectId: w.id[name], RoleKey: role, DisplayName: role}, nil)
 		}
 	}}
 }
 
-// grant is that of a project to home.
-func grant(of, role string) element {
-	return element{name: of + "'s grant", on: []string{of}, with: []string{"home"}, make: func(w *world) {
+// grant is that of a project to an organization.
+func grant(of, to, role string) element {
+	return element{name: "grant of " + of + " to " + to, on: []string{of}, with: []string{to}, make: func(w *world) {
 		w.do(projects+"CreateProjectGrant", &projectv2.CreateProjectGrantRequest{
-			ProjectId: w.id[of], GrantedOrganizationId: w.id["home"], RoleKeys: []string{role},
+			ProjectId: w.id[of], GrantedOrganizationId: w.id[to], RoleKeys: []string{role},
 		}, nil)
 	}}
 }

@@ -249,7 +249,7 @@ func impersonating() (all []path) {
 // telling are the paths by which roles are told.
 func telling() (all []path) {
 	token := need{[]string{"robot's token by key"}, badToken}
-	for role, on := range map[string]string{"buyer": "shop", "seller": "shop", "guest": "club"} {
+	for role, on := range map[string]string{"buyer": "shop", "seller": "shop", "partner": "shop", "guest": "club"} {
 		held := need{[]string{"authorization as " + role}, "no role"}
 		add := func(name string, needs []need, told func(w *world, node int) (string, map[string]any)) {
 			all = append(all, path{"role " + role + " in " + name, append(needs, held), func(w *world, node int) string {

@@ -24,8 +24,8 @@ var ways = slices.Concat(
 	ofOrg("home"), ofOrg("publisher"), ofOrg("agency"),
 	ofUser("robot"), ofUser("signer"), ofUser("agent"), ofUser("clerk"), ofUser("keeper"), ofUser("auditor"),
 	ofCredentials(),
-	ofProject("shop"), ofProject("club"), ofGrant("shop", "buyer"), ofGrant("club", "guest"),
-	ofAuthorization("buyer"), ofAuthorization("seller"), ofAuthorization("guest"),
+	ofProject("shop"), ofProject("club"), ofGrant("shop", "home"), ofGrant("shop", "agency"), ofGrant("club", "home"),
+	ofAuthorization("buyer"), ofAuthorization("seller"), ofAuthorization("partner"), ofAuthorization("guest"),
 	ofApplication("web", "shop"), ofApplication("native", "shop"), ofApplication("spa", "shop"), ofApplication("gate", "club"),
 	ofApplication("api", "shop"), ofApplication("service", "shop"),
 	ofRole("agent", "home", inOrg, "ORG_OWNER_VIEWER"), ofRole("clerk", "publisher", inOrg, "ORG_OWNER_VIEWER"),
@@ -157,17 +157,17 @@ func ofProject(name string) []way {
 	}
 }
 
-func ofGrant(of, role string) []way {
-	remove := func(w *world) {
-		w.do(projects+"DeleteProjectGrant", &projectv2.DeleteProjectGrantRequest{ProjectId: w.id[of], GrantedOrganizationId: w.id["home"]}, nil)
-	}
+func ofGrant(of, to string) []way {
+	name := "grant of " + of + " to " + to
 	return []way{
-		{of + "'s grant", "deactivated", func(w *world) {
-			w.do(projects+"DeactivateProjectGrant", &projectv2.DeactivateProjectGrantRequest{ProjectId: w.id[of], GrantedOrganizationId: w.id["home"]}, nil)
+		{name, "deactivated", func(w *world) {
+			w.do(projects+"DeactivateProjectGrant", &projectv2.DeactivateProjectGrantRequest{ProjectId: w.id[of], GrantedOrganizationId: w.id[to]}, nil)
 		}, func(w *world) {
-			w.do(projects+"ActivateProjectGrant", &projectv2.ActivateProjectGrantRequest{ProjectId: w.id[of], GrantedOrganizationId: w.id["home"]}, nil)
+			w.do(projects+"ActivateProjectGrant", &projectv2.ActivateProjectGrantRequest{ProjectId: w.id[of], GrantedOrganizationId: w.id[to]}, nil)
 		}, byOwner},
-		{of + "'s grant", "removed", remove, nil, byOwner},
+		{name, "removed", func(w *world) {
+			w.do(projects+"DeleteProjectGrant", &projectv2.DeleteProjectGrantRequest{ProjectId: w.id[of], GrantedOrganizationId: w.id[to]}, nil)
+		}, nil, byOwner},
 	}
 }
 
