@@ -314,7 +314,7 @@ func managing() (all []path) {
 	return append(all,
 		path{"keeper's PAT to change shop", byToken("keeper's PAT", need{[]string{"keeper's role"}, notAllowed}), func(w *world, node int) string {
 			return w.call(node, kit.GRPC(), projects+"UpdateProjectRole", &projectv2.UpdateProjectRoleRequest{
-				ProjectId: w.id["shop"], RoleKey: "seller", DisplayName: proto.String("Seller"),
+				ProjectId: w.id["shop"], RoleKey: "guest", DisplayName: proto.String("Guest"),
 			}, nil, w.text["keeper's PAT"])
 		}},
 		path{"auditor's PAT to GetMyInstance", byToken("auditor's PAT", need{[]string{"auditor's role"}, notAllowed}), func(w *world, node int) string {

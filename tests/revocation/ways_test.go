@@ -25,7 +25,7 @@ var ways = slices.Concat(
 	ofUser("robot"), ofUser("signer"), ofUser("agent"), ofUser("clerk"), ofUser("keeper"), ofUser("auditor"),
 	ofCredentials(),
 	ofProject("shop"), ofProject("club"), ofGrant("shop", "home"), ofGrant("shop", "agency"), ofGrant("club", "home"),
-	ofAuthorization("buyer"), ofAuthorization("seller"), ofAuthorization("partner"), ofAuthorization("guest"),
+	ofTakenRoles(), ofAuthorization("buyer"), ofAuthorization("seller"), ofAuthorization("partner"), ofAuthorization("guest"),
 	ofApplication("web", "shop"), ofApplication("native", "shop"), ofApplication("spa", "shop"), ofApplication("gate", "club"),
 	ofApplication("api", "shop"), ofApplication("service", "shop"),
 	ofRole("agent", "home", inOrg, "ORG_OWNER_VIEWER"), ofRole("clerk", "publisher", inOrg, "ORG_OWNER_VIEWER"),
@@ -182,6 +182,38 @@ func ofAuthorization(role string) []way {
 		{name, "removed", func(w *world) {
 			w.do(grants+"DeleteAuthorization", &authorizationv2.DeleteAuthorizationRequest{Id: w.id[name]}, nil)
 		}, nil, byOwner},
+	}
+}
+
+// ofTakenRoles are ways in which an authorization stays and its role goes: from it, from the grant by which the
+// organization has the project, from the project. Who gives the role again gives it to the authorization, too.
+func ofTakenRoles() []way {
+	authorize := func(w *world, as string, roles ...string) {
+		w.do(grants+"UpdateAuthorization", &authorizationv2.UpdateAuthorizationRequest{Id: w.id["authorization as "+as], RoleKeys: roles}, nil)
+	}
+	grant := func(w *world, role string) {
+		w.do(projects+"UpdateProjectGrant", &projectv2.UpdateProjectGrantRequest{
+			ProjectId: w.id["shop"], GrantedOrganizationId: w.id["home"], RoleKeys: []string{"guest", role},
+		}, nil)
+	}
+	return []way{
+		{"authorization as seller", "for another role", func(w *world) { authorize(w, "seller", "guest") },
+			func(w *world) { authorize(w, "seller", "seller") }, byOwner},
+		{"authorization as seller", "for a role that is removed", func(w *world) {
+			authorize(w, "seller", "seller", "guest")
+			w.do(projects+"RemoveProjectRole", &projectv2.RemoveProjectRoleRequest{ProjectId: w.id["shop"], RoleKey: "seller"}, nil)
+		}, func(w *world) {
+			w.do(projects+"AddProjectRole", &projectv2.AddProjectRoleRequest{ProjectId: w.id["shop"], RoleKey: "seller", DisplayName: "seller"}, nil)
+			authorize(w, "seller", "seller")
+		}, byOwner},
+		{"authorization as buyer", "for a role that is not granted any more", func(w *world) {
+			grant(w, "buyer")
+			authorize(w, "buyer", "guest", "buyer")
+			grant(w, "seller")
+		}, func(w *world) {
+			grant(w, "buyer")
+			authorize(w, "buyer", "buyer")
+		}, byOwner},
 	}
 }
 
