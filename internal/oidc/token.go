@@ -102,6 +102,9 @@ func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Req
 			return err
 		}
 		answer, err := g.serve(request)
+		if errors.Is(err, claims.ErrInactive) { // since the user was looked at
+			err = newError(codeInvalidGrant, "the user may not act").because(err)
+		}
 		if err == nil {
 			err = p.spendProof(request)
 		}
