@@ -13,7 +13,7 @@
 // fails with the error of the first need that is not. Every path is gone through the real protocols, at once after
 // the answer of the call that disabled something, at the node that took it and at another one on the same
 // database (decision D1 of the contract). On SQLite there is one node. TestEach goes each way alone, TestWalk several
-// in a random order, and in TestExpiry everything ends that can.
+// in a random order, in TestExpiry everything ends that can, and TestMeanwhile has the paths gone all the time.
 //
 // # What the model says
 //
