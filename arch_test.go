@@ -225,3 +225,18 @@ func TestTimeAndRandomnessAreInjected(t *testing.T) {
 		})
 	}
 }
+
+// TestNoTemplates: a template calls methods by names that only it knows, so a program that can execute one
+// keeps all exported methods of all packages: some eight megabytes.
+func TestNoTemplates(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		for _, spec := range s.ast.Imports {
+			if p := strings.Trim(spec.Path.Value, `"`); p == "html/template" || p == "text/template" {
+				t.Errorf("%s imports %s", s.path, p)
+			}
+		}
+	}
+}
