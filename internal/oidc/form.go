@@ -1,8 +1,8 @@
 package oidc
 
 import (
+	"bytes"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -16,6 +16,9 @@ const formType = "application/x-www-form-urlencoded"
 
 // maxParameters is how many parameters a form may have.
 const maxParameters = 64
+
+// usualForm is how many bytes are made room for at once when a request says that it has that many.
+const usualForm = 4 << 10
 
 // repeatable are the parameters that may be there more than once (RFC 8707 section 2, RFC 8693 section
 // 2.1). All others must not (RFC 6749 section 3.2), known or not.
@@ -31,14 +34,18 @@ func readForm(r *Request) (form, error) {
 	if err != nil || typ != formType || len(r.Header.Values("Content-Type")) > 1 {
 		return nil, newError(codeInvalidRequest, "the content type must be "+formType)
 	}
-	body, err := io.ReadAll(r.Body)
+	var body bytes.Buffer
+	if r.ContentLength > 0 {
+		body.Grow(int(min(r.ContentLength, usualForm)) + bytes.MinRead)
+	}
+	_, err = body.ReadFrom(r.Body)
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 		return nil, err
 	}
 	if err != nil {
 		return nil, newError(codeInvalidRequest, "the body cannot be read").because(err)
 	}
-	return parseForm(string(body))
+	return parseForm(body.String())
 }
 
 // parseForm reads parameters. It returns an [Error] for what is no form, for a parameter that is there
