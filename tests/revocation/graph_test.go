@@ -118,6 +118,11 @@ func (s state) String() string {
 	return strings.Join(all, ", ")
 }
 
+// only are the paths for which something holds.
+func only(all []path, holds func(path) bool) []path {
+	return slices.DeleteFunc(slices.Clone(all), func(p path) bool { return !holds(p) })
+}
+
 // check goes paths, and fails the test where an outcome is not what follows from the state. Those that must fail are
 // gone at all nodes; the others too when everywhere is true, otherwise at one of them, another one each time.
 func (w *world) check(s state, when string, these []path, everywhere bool) {

@@ -53,9 +53,11 @@ func (s state) step(w *world, random *rand.Rand) {
 	undoable, open := s.undoable(), s.open()
 	w.openTails()
 	if len(open) == 0 || len(undoable) > 0 && random.IntN(5) < len(s) {
-		by := one(random, undoable)
+		by, before := one(random, undoable), maps.Clone(s)
 		s.undo(w, by)
-		w.check(s, "after "+by.String(), paths, true)
+		again := func(p path) bool { return before.want(p) != works && s.want(p) == works }
+		w.check(s, "after "+by.String(), only(paths, again), true)
+		w.check(s, "after "+by.String(), only(paths, func(p path) bool { return !again(p) }), false)
 		return
 	}
 	by := one(random, open)
