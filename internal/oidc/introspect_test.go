@@ -34,6 +34,8 @@ func TestIntrospection(t *testing.T) {
 		w.sql(`INSERT INTO authorizations (instance_id, authorization_id, user_id, project_id, project_grant_id, org_id, role_keys, state, sequence, created_at, changed_at)
  VALUES ('A', '1', 'ada', '11', '', '1', '["reader"]', 'active', 1, 1, 1), ('A', '2', 'bot', '11', '', '1', '["writer"]', 'active', 1, 1, 1)`)
 		f := facts("openid", "profile", "email")
+		w.member("", "bot", "IAM_END_USER_IMPERSONATOR")
+		w.member("", "bob", "IAM_END_USER_IMPERSONATOR")
 		f.Actor = &session.Actor{User: "bot", Issuer: "http://a.example", Actor: &session.Actor{User: "bob"}}
 		seconds := func(t time.Time) float64 { return float64(t.Unix()) }
 		roles := func(key string) map[string]any { return map[string]any{key: map[string]any{"1": "one.example"}} }

@@ -9,11 +9,11 @@
 //
 // A token carries everything about itself, so giving one out writes nothing. It does not carry what may
 // change: [Service.Verify] reads at each use, in one point read by primary keys, whether the user and its
-// organization are active, whether the credential that led to the token is still there, is the same and
-// has not expired, whether the application, its project and its organization are active, and whether the
-// token or its session has been revoked. So all of these count for the next request, on every node
-// (decision D1). A token that was made of others (RFC 8693) stands on what they stood on, at the cost of
-// one more read for each.
+// organization are active, whether the credential that led to the token is still there, is the same and has
+// not expired, whether the application, its project and its organization are active, and whether the token
+// or its session has been revoked. So all of these count for the next request, on every node (decision D1).
+// A token that was made of others (RFC 8693) stands on what they stood on, at the cost of one more read for
+// each, and one with an actor on its permission to act, at one more.
 //
 // It guarantees that a token is of use in its own instance only; that every token that is of no use gets
 // the same answer, [ErrToken], whose cause only the log learns; that a sealed token that was made up, and

@@ -66,6 +66,8 @@ type fixture struct {
 	web      *webkey.Service
 	tokens   *Service
 	personal vault.Token
+	// mayAct is the answer to who asks whether somebody may act for somebody.
+	mayAct error
 }
 
 func eachEngine(t *testing.T, fn func(f *fixture)) {
@@ -91,6 +93,9 @@ func newFixture(t testing.TB, db store.DB) *fixture {
 	f.tokens = New(Config{
 		DB: db, Clock: f.clock, IDs: ids, Bearers: keyring.Bearers(),
 		Keys: signing.New(signing.Config{Epochs: fresh.NewEpochs(db, f.log), Sealers: keyring, Web: f.web}),
+		MayAct: func(context.Context, store.Querier, ident.InstanceID, *session.Actor, ident.UserID, ident.OrgID) error {
+			return f.mayAct
+		},
 	})
 	f.sessions = &session.Service{DB: db, Log: f.log, Clock: f.clock, IDs: ids, Bearers: keyring.Bearers()}
 	f.settle("1", f.personal.Hash())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"castellan/internal/fault"
 	"castellan/internal/ident"
 	"castellan/internal/session"
 	"castellan/internal/store"
@@ -184,5 +185,23 @@ func (s *Service) live(ctx context.Context, q store.Querier, at ident.InstanceID
 			return "", err
 		}
 	}
-	return org, nil
+	return org, s.mayAct(ctx, q, at, f, org)
+}
+
+// errActor is the cause when somebody has no role any more to act for the user.
+var errActor = errors.New("an actor may not act for the user any more")
+
+// mayAct returns [ErrToken] when one of those who act for the user may not do so any more.
+func (s *Service) mayAct(ctx context.Context, q store.Querier, at ident.InstanceID, f session.Facts, org ident.OrgID) error {
+	if f.Actor == nil {
+		return nil
+	}
+	if s.config.MayAct == nil {
+		return fmt.Errorf("%w: nobody can say who may act for whom", ErrToken)
+	}
+	err := s.config.MayAct(ctx, q, at, f.Actor, f.User, org)
+	if fault.KindOf(err) == fault.PermissionDenied {
+		return fmt.Errorf("%w: %w: %w", ErrToken, errActor, err)
+	}
+	return err
 }

@@ -29,6 +29,10 @@ type Config struct {
 	IDs     *ident.Source
 	Bearers *vault.Bearers
 	Keys    Keys
+	// MayAct returns nil when all of a chain of actors may act for a user of an organization, as q sees it, and
+	// a fault of kind PermissionDenied when one may not, see access.MayAct. Without it no token with an actor is
+	// of use.
+	MayAct func(ctx context.Context, q store.Querier, at ident.InstanceID, chain *session.Actor, subject ident.UserID, of ident.OrgID) error
 }
 
 // Service makes and verifies access tokens. It is safe for concurrent use.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"castellan/internal/assertion/assertiontest"
+	"castellan/internal/fault"
 	"castellan/internal/session"
 	"castellan/internal/store"
 	"castellan/internal/vault"
@@ -46,6 +47,34 @@ func TestIssueAndVerify(t *testing.T) {
 		}
 		if rows := f.count(`SELECT COUNT(*) FROM oidc_sessions`); rows != 0 {
 			f.Errorf("tokens without a refresh token left %d sessions", rows)
+		}
+	})
+}
+
+// TestActors: a token counts only while who acts for its user may do so.
+func TestActors(t *testing.T) {
+	eachEngine(t, func(f *fixture) {
+		acted := facts()
+		acted.Actor = &session.Actor{User: "21"}
+		alone := f.both(Wish{Facts: facts()})
+		for form, issued := range f.both(Wish{Facts: acted}) {
+			for name, c := range map[string]struct{ may, want error }{
+				"may act":     {nil, nil},
+				"may not":     {fault.New(fault.PermissionDenied, "X", "no"), ErrToken},
+				"is not said": {store.ErrUnavailable, store.ErrUnavailable},
+			} {
+				f.mayAct = c.may
+				_, err := f.tokens.Verify(f.Context(), "1", issuer, issued.Text)
+				if !errors.Is(err, c.want) || name == "is not said" && errors.Is(err, ErrToken) {
+					f.Errorf("%s, %s: %v", form, name, err)
+				}
+				if _, err := f.tokens.Live(f.Context(), f.db, "1", acted); !errors.Is(err, c.want) {
+					f.Errorf("%s, before the next token: %v", name, err)
+				}
+				if _, err := f.tokens.Verify(f.Context(), "1", issuer, alone[form].Text); err != nil {
+					f.Errorf("%s, %s, without an actor: %v", form, name, err)
+				}
+			}
 		}
 	})
 }

@@ -21,10 +21,10 @@
 //     all tokens that were shown and on the application that asked (records 0015 and 0017).
 //   - What is switched on again counts again, with the tokens that were given out before. What is removed or
 //     replaced never does: it is made anew, and so are its tokens.
-//   - A token does not rest on the projects it is meant for, nor on roles: roles are claims, and read when they
-//     are told. Permissions, and authorizations where a project requires them, are asked for when something is
-//     done or given out, and by each refresh again (record 0017): an access token that was got in somebody's
-//     name lasts until it expires when the role to act is taken, and the refresh token beside it does not.
+//   - A token that was got in somebody's name rests on the role that lets its actor act (record 0017).
+//   - Otherwise a token does not rest on the projects it is meant for, nor on roles: roles are claims, and read
+//     when they are told. Permissions, and authorizations where a project requires them, are asked for when
+//     something is done or given out, and by each refresh again.
 //   - Who looks after an organization or a project may do so while it is deactivated: somebody has to
 //     activate it again.
 //   - Who asks comes before what is asked (decision D2): of a host that leads nowhere users are told no more than

@@ -118,17 +118,17 @@ var elements = []element{
 	minted("gate's refresh token", []string{"gate's secret", "robot's PAT"}, func(w *world) answered {
 		return w.exchange(0, basic("gate"), w.text["robot's PAT"], accessToken, "scope", offline)
 	}, "authorization as guest"),
-	minted("native's refresh token by agent", []string{"native's key", "robot", "agent's PAT"}, func(w *world) answered {
+	minted("native's refresh token by agent", []string{"native's key", "robot", "agent's PAT", "agent's role"}, func(w *world) answered {
 		return w.exchange(0, byKey("native"), w.id["robot"], userID, "actor_token", w.text["agent's PAT"], "actor_token_type", accessToken,
 			"scope", offline)
-	}, "agent's role"),
-	minted("robot by agent", []string{"web's secret", "robot", "agent's PAT"}, func(w *world) answered {
+	}),
+	minted("robot by agent", []string{"web's secret", "robot", "agent's PAT", "agent's role"}, func(w *world) answered {
 		return w.exchange(0, basic("web"), w.id["robot"], userID, "actor_token", w.text["agent's PAT"], "actor_token_type", accessToken)
-	}, "agent's role"),
-	minted("robot's token by agent's token", []string{"native's key", "robot's token by assertion", "agent's token"}, func(w *world) answered {
+	}),
+	minted("robot's token by agent's token", []string{"native's key", "robot's token by assertion", "agent's token", "agent's role"}, func(w *world) answered {
 		return w.exchange(0, byKey("native"), w.text["robot's token by assertion"], accessToken,
 			"actor_token", w.text["agent's token"], "actor_token_type", accessToken)
-	}, "agent's role"),
+	}),
 }
 
 // nothing is made of elements that are there with another.
