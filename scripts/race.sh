@@ -10,7 +10,7 @@ if ! command -v "$(go env CC)" >/dev/null 2>&1; then
 fi
 scripts/need-postgres.sh
 export CGO_ENABLED=1
-packages=$(git grep -lE '"sync(/atomic)?"|internal/flight"|maypok86/otter' -- 'internal/*.go' 'cmd/*.go' ':!*_test.go' |
+packages=$(git grep -lE '"sync(/atomic)?"|internal/flight"' -- 'internal/*.go' 'cmd/*.go' ':!*_test.go' |
 	xargs -n1 dirname | sort -u | sed 's|^|./|')
 CASTELLAN_TEST_ENGINES=sqlite go test -race -short -timeout 10m $packages
 go test -race -short -timeout 10m ./internal/store/... ./internal/eventlog ./internal/fresh
