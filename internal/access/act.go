@@ -9,6 +9,7 @@ import (
 	"castellan/internal/ident"
 	"castellan/internal/session"
 	"castellan/internal/store"
+	"castellan/internal/token"
 )
 
 // The permissions to act for others: for users, and for those who are members of something themselves.
@@ -20,10 +21,17 @@ const (
 // ErrMayNotAct is the answer to an actor who may not act for a user.
 var ErrMayNotAct = fault.New(fault.PermissionDenied, "AUTH-5mWD2", "No matching permissions found")
 
-// MayAct returns nil when all of a chain of actors may act for a user of an organization, as q sees it, and
-// [ErrMayNotAct] when one may not (record 0017); or the errors of store.DB. Each needs a role that grants it on
-// the organization of the user, or on the instance. Nobody needs anything to act for itself.
-func MayAct(ctx context.Context, q store.Querier, by *store.Dialect, at ident.InstanceID, chain *session.Actor,
+// MayAct returns the rule by which users of instances act for others (record 0017), on the engine that SQL is
+// spelled for: it returns [ErrMayNotAct] when one of the actors may not. Each needs a role that grants it on the
+// organization of the user, or on the instance. Nobody needs anything to act for itself.
+func MayAct(by *store.Dialect) token.MayAct {
+	return func(ctx context.Context, q store.Querier, at ident.InstanceID, chain *session.Actor, subject ident.UserID, of ident.OrgID) error {
+		return mayAct(ctx, q, by, at, chain, subject, of)
+	}
+}
+
+// mayAct is MayAct of one question.
+func mayAct(ctx context.Context, q store.Querier, by *store.Dialect, at ident.InstanceID, chain *session.Actor,
 	subject ident.UserID, of ident.OrgID,
 ) error {
 	var actors []string
@@ -50,13 +58,6 @@ func MayAct(ctx context.Context, q store.Querier, by *store.Dialect, at ident.In
 		}
 	}
 	return nil
-}
-
-// Actors is [MayAct] on one engine, for token.Config.
-func Actors(by *store.Dialect) func(ctx context.Context, q store.Querier, at ident.InstanceID, chain *session.Actor, subject ident.UserID, of ident.OrgID) error {
-	return func(ctx context.Context, q store.Querier, at ident.InstanceID, chain *session.Actor, subject ident.UserID, of ident.OrgID) error {
-		return MayAct(ctx, q, by, at, chain, subject, of)
-	}
 }
 
 // membershipsOf returns the memberships of some users, in one read.

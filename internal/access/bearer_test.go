@@ -32,7 +32,7 @@ func (f *fixture) giveTokens() *token.Service {
 	tokens := token.New(token.Config{
 		DB: f.db, Clock: f.clock, IDs: ident.NewSource(idgrant.New(f.db), f.clock), Keys: noKeys{},
 		Bearers: vault.NewKeyring(vault.NewMasterKey([vault.KeySize]byte{1}, nil), nil).Bearers(),
-		MayAct:  Actors(f.db.Dialect()),
+		MayAct:  MayAct(f.db.Dialect()),
 	})
 	f.dir.config.Tokens = tokens
 	return tokens

@@ -82,7 +82,7 @@ var errEnded = errors.New("oidc: what the session stands on is gone")
 // goesOn returns nil when a session goes on, as q sees it: what it stands on is as it was, whoever acts
 // for the user may still do so, and the project of its application takes the user. Otherwise it returns errEnded.
 func (p *Provider) goesOn(ctx context.Context, q store.Querier, at access.Instance, f session.Facts) error {
-	_, err := p.Tokens.Live(ctx, q, at.ID, f)
+	err := p.Tokens.Live(ctx, q, at.ID, f)
 	if err == nil {
 		err = p.Claims.Admits(ctx, q, at.ID, f.User, f.Client)
 	}

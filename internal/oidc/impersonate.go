@@ -17,7 +17,7 @@ func (p *Provider) impersonate(r *tokenRequest, x exchanged, facts session.Facts
 		return nil
 	}
 	chain := &session.Actor{User: x.actor.user, Actor: x.actor.actor}
-	err := access.MayAct(r.Context(), p.DB, p.DB.Dialect(), r.Instance.ID, chain, x.subject.user, x.subject.org)
+	err := access.MayAct(p.DB.Dialect())(r.Context(), p.DB, r.Instance.ID, chain, x.subject.user, x.subject.org)
 	if errors.Is(err, access.ErrMayNotAct) {
 		return deniedExchange(fault.Of(err))
 	}

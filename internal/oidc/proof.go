@@ -50,7 +50,8 @@ func (k parsedKeys) get(pem []byte) *assertion.Key {
 }
 
 // nobody is a key of which there is no private half: a number of 2048 bits that nobody has made of primes.
-// Verifying with it takes as long as with any other, so who guesses ids of keys learns nothing by time.
+// Verifying with it takes as long as with any RSA key of that length, so who guesses ids of such keys learns
+// nothing by time. Keys of other kinds take longer; their ids are no secret.
 var nobody = sync.OnceValue(func() *assertion.Key {
 	var n []byte
 	for i := range uint32(8) {

@@ -119,7 +119,7 @@ func newWorld(t testing.TB, db store.DB) *world {
 		Directory: access.NewDirectory(access.Config{DB: db, Clock: w.clock, Epochs: epochs, ExternalDomain: "id.example"}),
 		Keys:      keys,
 		Origins:   new(origin.Resolver),
-		Tokens:    token.New(token.Config{DB: db, Clock: w.clock, IDs: ids, Bearers: keyring.Bearers(), Keys: keys, MayAct: access.Actors(db.Dialect())}),
+		Tokens:    token.New(token.Config{DB: db, Clock: w.clock, IDs: ids, Bearers: keyring.Bearers(), Keys: keys, MayAct: access.MayAct(db.Dialect())}),
 		Claims:    claims.New(db),
 		Proofs:    &dpop.Checker{Clock: w.clock, Seen: &spent.Book{DB: db, Clock: w.clock}},
 		Logger:    slog.New(slog.DiscardHandler),

@@ -105,7 +105,7 @@ func (s *Server) compose(keyring *vault.Keyring, version string) (err error) {
 	s.epochs = fresh.NewEpochs(s.db, s.events)
 	s.webkeys = s.webKeyService()
 	s.signing = signing.New(signing.Config{Epochs: s.epochs, Sealers: keyring, Web: s.webkeys})
-	s.tokens = token.New(token.Config{DB: s.db, Clock: clock, IDs: s.ids, Bearers: keyring.Bearers(), Keys: s.signing, MayAct: access.Actors(s.db.Dialect())})
+	s.tokens = token.New(token.Config{DB: s.db, Clock: clock, IDs: s.ids, Bearers: keyring.Bearers(), Keys: s.signing, MayAct: access.MayAct(s.db.Dialect())})
 	s.hosts = access.NewDirectory(access.Config{
 		DB: s.db, Clock: clock, Tokens: s.tokens, Epochs: s.epochs, ExternalDomain: s.cfg.ExternalDomain,
 	})

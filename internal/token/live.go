@@ -155,14 +155,16 @@ func ground(ctx context.Context, q store.Querier, at ident.InstanceID, g session
 	return found.org, nil
 }
 
-// Live returns the organization of the user when everything that tokens with these facts stand on is as
-// it was, as q sees it. Otherwise it returns [ErrToken], or the errors of store.DB. It is for those who are
-// about to give out a token, or to renew one.
-func (s *Service) Live(ctx context.Context, q store.Querier, at ident.InstanceID, f session.Facts) (ident.OrgID, error) {
-	return s.live(ctx, q, at, f, "", 0)
+// Live returns nil when everything that tokens with these facts stand on is as it was, as q sees it, and whoever
+// acts for the user may do so. Otherwise it returns [ErrToken], or the errors of store.DB. It is for those who
+// are about to give out a token, or to renew one.
+func (s *Service) Live(ctx context.Context, q store.Querier, at ident.InstanceID, f session.Facts) error {
+	_, err := s.live(ctx, q, at, f, "", 0)
+	return err
 }
 
-// live is Live of a token that was given out: one of a number in a session, which must not be revoked.
+// live is Live of a token that was given out: one of a number in a session, which must not be revoked. It returns
+// the organization of the user.
 func (s *Service) live(ctx context.Context, q store.Querier, at ident.InstanceID, f session.Facts,
 	id ident.SessionID, number uint64,
 ) (ident.OrgID, error) {

@@ -21,6 +21,10 @@ type Keys interface {
 	Verify(ctx context.Context, at ident.InstanceID, compact string) (claims []byte, typ string, err error)
 }
 
+// MayAct returns nil when all of a chain of actors may act for a user of an organization, as q sees it, a fault of
+// kind PermissionDenied when one may not, or the errors of store.DB.
+type MayAct func(ctx context.Context, q store.Querier, at ident.InstanceID, chain *session.Actor, subject ident.UserID, of ident.OrgID) error
+
 // Config is what a Service needs.
 type Config struct {
 	// DB is asked outside of transactions.
@@ -29,10 +33,8 @@ type Config struct {
 	IDs     *ident.Source
 	Bearers *vault.Bearers
 	Keys    Keys
-	// MayAct returns nil when all of a chain of actors may act for a user of an organization, as q sees it, and
-	// a fault of kind PermissionDenied when one may not, see access.MayAct. Without it no token with an actor is
-	// of use.
-	MayAct func(ctx context.Context, q store.Querier, at ident.InstanceID, chain *session.Actor, subject ident.UserID, of ident.OrgID) error
+	// MayAct is access.MayAct. Without it no token with an actor is of use.
+	MayAct MayAct
 }
 
 // Service makes and verifies access tokens. It is safe for concurrent use.

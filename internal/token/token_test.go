@@ -68,7 +68,7 @@ func TestActors(t *testing.T) {
 				if !errors.Is(err, c.want) || name == "is not said" && errors.Is(err, ErrToken) {
 					f.Errorf("%s, %s: %v", form, name, err)
 				}
-				if _, err := f.tokens.Live(f.Context(), f.db, "1", acted); !errors.Is(err, c.want) {
+				if err := f.tokens.Live(f.Context(), f.db, "1", acted); !errors.Is(err, c.want) {
 					f.Errorf("%s, before the next token: %v", name, err)
 				}
 				if _, err := f.tokens.Verify(f.Context(), "1", issuer, alone[form].Text); err != nil {
@@ -172,13 +172,13 @@ func TestOneChange(t *testing.T) {
 		for name, tt := range cases {
 			for form, issued := range f.both(Wish{Facts: tt.facts}) {
 				f.accepted(name, issued.Text)
-				if _, err := f.tokens.Live(f.Context(), f.db, "1", tt.facts); err != nil {
+				if err := f.tokens.Live(f.Context(), f.db, "1", tt.facts); err != nil {
 					f.Errorf("%s: not live: %v", name, err)
 				}
 				for what, sql := range tt.changes {
 					f.sql(sql[0])
 					f.refused(name+", "+form+": "+what, issued.Text)
-					if _, err := f.tokens.Live(f.Context(), f.db, "1", tt.facts); !errors.Is(err, ErrToken) {
+					if err := f.tokens.Live(f.Context(), f.db, "1", tt.facts); !errors.Is(err, ErrToken) {
 						f.Errorf("%s, %s: live: %v", name, what, err)
 					}
 					f.sql(sql[1])
