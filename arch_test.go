@@ -44,7 +44,7 @@ var rings = []struct {
 	{"4 what signs", []string{"internal/signing"}},
 	{"4 what tokens are worth", []string{"internal/token"}},
 	{"4 who may enter", []string{"internal/access"}},
-	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health", "internal/api/bind", "internal/api/v1", "internal/api/v2"}},
+	{"5 the wire: protocols", []string{"internal/api/transport", "internal/api/openapi", "internal/api/health", "internal/api/bind", "internal/api/v1", "internal/api/v2", "internal/lapse"}},
 	{"5 the wire: services", []string{"internal/api/dispatch", "internal/api/system", "internal/api/lifecycle", "internal/api/instances", "internal/api/admin", "internal/api/users", "internal/api/auth", "internal/api/apps", "internal/api/authorizations", "internal/api/permissions", "internal/api/projects", "internal/api/orgs", "internal/api/webkeys"}},
 	{"5 the wire: issuers", []string{"internal/oidc"}},
 	{"6 the command line: terminal and files", []string{"internal/terminal", "internal/files"}},

@@ -19,6 +19,7 @@ import (
 	"castellan/internal/fault"
 	"castellan/internal/fresh"
 	"castellan/internal/ident"
+	"castellan/internal/lapse"
 	"castellan/internal/origin"
 	"castellan/internal/session"
 	"castellan/internal/signing"
@@ -152,7 +153,7 @@ func newCORS(methods []string) *cors.Cors {
 func (p *Provider) handler(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		ctx, cancel := context.WithTimeout(eventlog.WithMoment(r.Context()), requestLimit)
+		ctx, cancel := lapse.After(eventlog.WithMoment(r.Context()), requestLimit)
 		defer cancel()
 		r = r.WithContext(ctx)
 		err := p.serve(e, w, r)

@@ -13,6 +13,7 @@ import (
 	"castellan/internal/call"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
+	"castellan/internal/lapse"
 	"castellan/internal/once"
 	"castellan/internal/origin"
 	"castellan/internal/systemuser"
@@ -59,7 +60,7 @@ func (d *Dispatcher) admit(ctx context.Context, c *transport.Call) (a admission,
 		return a, nil
 	}
 	authorization := c.Header["Authorization"]
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := lapse.After(ctx, callTimeout)
 	defer cancel()
 	if bearer, ok := userToken(authorization); ok && d.Directory != nil {
 		from, err := d.originOf(c)

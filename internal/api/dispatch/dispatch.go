@@ -23,6 +23,7 @@ import (
 	"castellan/internal/eventlog"
 	"castellan/internal/fault"
 	"castellan/internal/ident"
+	"castellan/internal/lapse"
 	"castellan/internal/origin"
 	"castellan/internal/quota"
 	"castellan/internal/store"
@@ -104,7 +105,7 @@ func (d *Dispatcher) Dispatch(ctx context.Context, c *transport.Call, run transp
 	defer span.End()
 	if !c.Method.IsStreamingServer() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, callTimeout)
+		ctx, cancel = lapse.After(ctx, callTimeout)
 		defer cancel()
 	}
 	var v visit
