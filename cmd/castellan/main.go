@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -19,15 +18,7 @@ type program struct {
 	executable string // absolute path of this program, for commands it prints
 }
 
-// collectAt lets the heap grow by this many percent before it is collected, unless GOGC says
-// otherwise. The heap in use is a few MB, so the usual 100 would mean dozens of collections a
-// second under load; make bench shows what that costs.
-const collectAt = 200
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
 	executable, err := os.Executable()
 	if err != nil {
 		executable = "castellan" // found by the shell, as whoever called it did

@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -53,6 +51,7 @@ func (s *Server) work(ctx context.Context) {
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	var rest quiet
+	size := newHeap()
 	look := time.NewTicker(quietTime)
 	defer look.Stop()
 	for {
@@ -60,10 +59,7 @@ func (s *Server) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-look.C:
-			if rest.begins(s.served.Load()) {
-				runtime.GC() // pools keep what they hold for one collection
-				debug.FreeOSMemory()
-			}
+			size.follow(rest.look(s.served.Load()))
 		case <-sweep.C:
 			s.sweep(ctx)
 			s.sweepAudit(ctx)
