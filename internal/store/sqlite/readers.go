@@ -3,11 +3,18 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"time"
 )
 
+// trimInterval is how long a reader must have been of no use before it is closed: its cache would keep one or two
+// megabytes for the next busy hour.
+const trimInterval = 3 * time.Second
+
 // readers is a bounded pool of connections that can only read. They are opened when first
-// needed; the one used last is used next, so that few stay warm when there is little to do.
+// needed; the one used last is used next, so that few stay warm when there is little to do, and the
+// others can be closed.
 type readers struct {
 	file   file
 	slots  chan struct{} // one for each connection that may be in use
@@ -15,6 +22,10 @@ type readers struct {
 
 	mu   sync.Mutex
 	idle []*conn
+	// spare is how many of the idle ones nobody has needed since the last trim: the first.
+	spare int
+	// trimming calls trim while more than one is idle; nil when that is not due.
+	trimming *time.Timer
 }
 
 func newReaders(f file, limit int) *readers {
@@ -59,6 +70,7 @@ func (p *readers) pop() *conn {
 	last := len(p.idle) - 1
 	c := p.idle[last]
 	p.idle = p.idle[:last]
+	p.spare = min(p.spare, last)
 	return c
 }
 
@@ -66,8 +78,28 @@ func (p *readers) pop() *conn {
 func (p *readers) put(c *conn) {
 	p.mu.Lock()
 	p.idle = append(p.idle, c)
+	if len(p.idle) > 1 && p.trimming == nil {
+		p.trimming = time.AfterFunc(trimInterval, p.trim)
+	}
 	p.mu.Unlock()
 	<-p.slots
+}
+
+// trim closes the connections that nobody has needed since it was called last, but for one.
+func (p *readers) trim() {
+	p.mu.Lock()
+	n := max(0, min(p.spare, len(p.idle)-1))
+	unused := slices.Clone(p.idle[:n])
+	p.idle = slices.Delete(p.idle, 0, n)
+	p.spare = len(p.idle)
+	p.trimming = nil
+	if len(p.idle) > 1 {
+		p.trimming = time.AfterFunc(trimInterval, p.trim)
+	}
+	p.mu.Unlock()
+	for _, c := range unused {
+		_ = c.close() // it has only read: nothing is lost
+	}
 }
 
 // drop gives back the place of a connection that cannot be used again.
@@ -83,9 +115,15 @@ func (p *readers) close() error {
 	for range cap(p.slots) {
 		p.slots <- struct{}{}
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.trimming != nil {
+		p.trimming.Stop()
+	}
 	var errs []error
 	for _, c := range p.idle {
 		errs = append(errs, c.close())
 	}
+	p.idle = nil
 	return errors.Join(errs...)
 }

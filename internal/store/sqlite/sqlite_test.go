@@ -271,3 +271,45 @@ func TestLogIsReadFromAPosition(t *testing.T) {
 		t.Errorf("the plan is %q, %v", plan, err)
 	}
 }
+
+// TestReadersThatNobodyNeedsAreClosed: those of a busy time do not keep their caches for ever, and those that are
+// used stay.
+func TestReadersThatNobodyNeedsAreClosed(t *testing.T) {
+	db := mustOpen(t, Config{Path: filepath.Join(t.TempDir(), "castellan.db"), Readers: 4})
+	use := func(n int) {
+		t.Helper()
+		taken := make([]*conn, n)
+		for i := range taken {
+			c, err := db.readers.take(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			taken[i] = c
+		}
+		for _, c := range taken {
+			db.readers.put(c)
+		}
+	}
+	for i, step := range []struct {
+		used, left int
+		again      bool // there will be another trim
+	}{
+		{4, 4, true}, {2, 2, true}, {2, 2, true}, {1, 1, false}, {3, 3, true}, {0, 1, false}, {0, 1, false},
+	} {
+		use(step.used)
+		db.readers.mu.Lock()
+		due := db.readers.trimming != nil && db.readers.trimming.Stop() // it is called here
+		many := len(db.readers.idle) > 1
+		db.readers.mu.Unlock()
+		if due != many {
+			t.Errorf("step %d: a trim is due: %v", i+1, due)
+		}
+		db.readers.trim()
+		if left, again := len(db.readers.idle), db.readers.trimming != nil; left != step.left || again != step.again {
+			t.Errorf("step %d: %d are left, another trim: %v; want %d, %v", i+1, left, again, step.left, step.again)
+		}
+	}
+	if n, err := number(t.Context(), db, `SELECT 7`); err != nil || n != 7 {
+		t.Errorf("afterwards: %d, %v", n, err)
+	}
+}
