@@ -12,6 +12,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/textproto"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,7 +25,7 @@ import (
 	systemv1 "castellan/gen/zitadel/system/v1"
 )
 
-// callLimit is how long a call may take, in all rounds, before it counts as failed.
+// callLimit is about how long a call may take, in all rounds, before it counts as failed.
 const callLimit = 30 * time.Second
 
 // Paths of the interface.
@@ -36,9 +39,11 @@ const (
 // load shares the machine with what it measures and must cost little.
 type restClient struct {
 	conn  net.Conn
+	begun time.Time // of a call from which on its deadline counts
 	in    *bufio.Reader
 	out   []byte
-	body  bytes.Buffer
+	head  []byte // of the last answer
+	body  []byte // and its body
 	host  string
 	token string // empty: none is sent
 	basic string // what is sent of scheme Basic, when there is no token
@@ -57,8 +62,11 @@ func dialREST(addr, token string) (*restClient, error) {
 // do sends one request and returns the answer, which is good until the next. An answer other
 // than 200 is a *statusError.
 func (c *restClient) do(method, path string, body []byte) ([]byte, error) {
-	if err := c.conn.SetDeadline(time.Now().Add(callLimit)); err != nil {
-		return nil, err
+	if now := time.Now(); now.Sub(c.begun) > callLimit/10 {
+		if err := c.conn.SetDeadline(now.Add(callLimit)); err != nil {
+			return nil, err
+		}
+		c.begun = now
 	}
 	out := c.out[:0]
 	out = append(out, method+" "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\n"...)
@@ -76,19 +84,87 @@ func (c *restClient) do(method, path string, body []byte) ([]byte, error) {
 	if _, err := c.conn.Write(out); err != nil {
 		return nil, err
 	}
-	answer, err := http.ReadResponse(c.in, nil)
+	status, err := c.read()
 	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if status != http.StatusOK {
+		return nil, &statusError{method + " " + path, status, fmt.Sprintf("%.300s", c.body)}
+	}
+	return c.body, nil
+}
+
+// Faults of answers.
+var (
+	errStatusLine = errors.New("the answer has no status")
+	errEndless    = errors.New("the answer does not say where it ends")
+)
+
+// read reads an answer into head and body, and returns its status. Of the head it looks at no more than says
+// where the body ends: to make values of all headers would cost more than it costs some servers to send them.
+func (c *restClient) read() (status int, err error) {
+	line, err := c.line(c.head[:0])
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(line, []byte(" "))
+	if len(rest) < 3 {
+		return 0, errStatusLine
+	}
+	if status, err = strconv.Atoi(string(rest[:3])); err != nil {
+		return 0, errStatusLine
+	}
+	length, chunked := -1, false
+	for {
+		if line, err = c.line(c.head); err != nil {
+			return 0, err
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case len(line) == 0:
+			return status, c.readBody(length, chunked)
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return 0, errEndless
+			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = true
+		}
+	}
+}
+
+// line reads a line, adds it to a head, which becomes that of the client, and returns it without its end.
+func (c *restClient) line(head []byte) ([]byte, error) {
+	line, err := c.in.ReadSlice('\n')
+	c.head = append(head, line...)
+	return bytes.TrimRight(line, "\r\n"), err
+}
+
+// readBody reads what follows a head.
+func (c *restClient) readBody(length int, chunked bool) (err error) {
+	switch {
+	case chunked:
+		c.body, err = io.ReadAll(httputil.NewChunkedReader(c.in))
+		if err == nil {
+			_, err = c.in.Discard(len("\r\n")) // nobody sends trailers here
+		}
+	case length < 0:
+		err = errEndless
+	default:
+		c.body = slices.Grow(c.body[:0], length)[:length]
+		_, err = io.ReadFull(c.in, c.body)
+	}
+	return err
+}
+
+// header returns the headers of the last answer.
+func (c *restClient) header() (http.Header, error) {
+	head := textproto.NewReader(bufio.NewReader(bytes.NewReader(c.head)))
+	if _, err := head.ReadLine(); err != nil { // the status
 		return nil, err
 	}
-	c.body.Reset()
-	_, err = c.body.ReadFrom(answer.Body)
-	if err = errors.Join(err, answer.Body.Close()); err != nil {
-		return nil, err
-	}
-	if answer.StatusCode != http.StatusOK {
-		return nil, &statusError{method + " " + path, answer.StatusCode, fmt.Sprintf("%.300s", c.body.Bytes())}
-	}
-	return c.body.Bytes(), nil
+	all, err := head.ReadMIMEHeader()
+	return http.Header(all), err
 }
 
 func (c *restClient) Close() error { return c.conn.Close() }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -71,6 +73,48 @@ func TestRESTClientReturnsARefusalAndGoesOn(t *testing.T) {
 	}
 	if _, err := c.do("GET", "/a", nil); err != nil {
 		t.Errorf("the next call: %v", err)
+	}
+}
+
+// TestRESTClientWantsAWholeAnswer: one that is cut off, or none, is an error.
+func TestRESTClientWantsAWholeAnswer(t *testing.T) {
+	for answer, whole := range map[string]bool{
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok":                            true,
+		"HTTP/1.1 200 OK\r\ncontent-length:2\r\n\r\nok":                             true,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n": true,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n":          false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok":                            false,
+		"HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\nok":                           false,
+		"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok":                          false,
+		"HTTP/1.1 200 OK\r\n\r\nok":                                                 false,
+		"HTTP/1.1 200 OK\r\nContent-Le":                                             false,
+		"HTTP/1.1 OK\r\nContent-Length: 2\r\n\r\nok":                                false,
+		"\r\n\r\n": false,
+		"":         false,
+	} {
+		mine, theirs := net.Pipe()
+		go func() {
+			_, _ = bufio.NewReader(theirs).ReadString('\n')
+			_, _ = io.WriteString(theirs, answer)
+			_ = theirs.Close()
+		}()
+		c := &restClient{conn: mine, in: bufio.NewReader(mine), host: "a"}
+		got, err := c.do("GET", "/", nil)
+		if whole != (err == nil) || whole && string(got) != "ok" {
+			t.Errorf("%q: %q, %v", answer, got, err)
+		}
+		_ = mine.Close()
+	}
+}
+
+func TestRESTClientShowsHeaders(t *testing.T) {
+	c := newRESTClient(t)
+	if _, err := c.do("GET", "/a", nil); err != nil {
+		t.Fatal(err)
+	}
+	h, err := c.header()
+	if err != nil || h.Get("Content-Type") != "text/plain; charset=utf-8" || h.Get("Date") == "" {
+		t.Errorf("%v, %v", h, err)
 	}
 }
 

@@ -25,11 +25,11 @@ type document struct {
 func (f *field) measureDocuments(ctx context.Context, s servers, least float64, all ...document) (err error) {
 	pages := make(map[string]rows.Page)
 	for _, d := range all {
-		answer, err := f.sample(ctx, s.large.addr, d)
+		page, err := f.sample(ctx, s.large.addr, d)
 		if err != nil {
 			return err
 		}
-		pages[d.path] = rows.Page{Reads: d.reads, Answer: answer}
+		pages[d.path] = page
 	}
 	path := filepath.Join(f.dir, f.engine.title()+".pages.json")
 	if err := rows.SavePages(path, pages); err != nil {
@@ -63,13 +63,23 @@ func (f *field) measureDocuments(ctx context.Context, s servers, least float64, 
 	return nil
 }
 
-// sample asks for a document once and returns what was answered.
-func (f *field) sample(ctx context.Context, addr string, d document) (answer []byte, err error) {
+// sample asks for a document once and returns the page of the bare handler: the same bytes, headers among them,
+// but for those that every server writes for itself.
+func (f *field) sample(ctx context.Context, addr string, d document) (page rows.Page, err error) {
 	c, err := dialREST(addr, d.token)
 	if err != nil {
-		return nil, err
+		return page, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	err = d.does(c)(ctx, 0)
-	return slices.Clone(c.body.Bytes()), err
+	if err := d.does(c)(ctx, 0); err != nil {
+		return page, err
+	}
+	page = rows.Page{Reads: d.reads, Answer: slices.Clone(c.body)}
+	if page.Header, err = c.header(); err != nil {
+		return page, err
+	}
+	for _, own := range []string{"Date", "Content-Length", "Transfer-Encoding"} {
+		delete(page.Header, own)
+	}
+	return page, nil
 }

@@ -269,7 +269,7 @@ func (f *field) createLast(addr string) (id string, answer []byte, err error) {
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	id, err = c.create(requestToken)
-	return id, slices.Clone(c.body.Bytes()), err
+	return id, slices.Clone(c.body), err
 }
 
 // copyAnswers asks castellan for the instances that will be read, and writes the answers down

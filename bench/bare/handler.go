@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -97,6 +98,7 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request, page rows.Page) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	maps.Copy(w.Header(), page.Header)
 	send(w, answer)
 }
 

@@ -21,9 +21,10 @@ type Read struct {
 }
 
 // Page is what a request for a path is worth: the reads that have to be made for it, and what castellan
-// answered.
+// answered, with the headers it said itself.
 type Page struct {
 	Reads  []Read
+	Header map[string][]string
 	Answer []byte
 }
 
