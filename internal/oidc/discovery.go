@@ -116,7 +116,7 @@ var document = documentOf(newMetadata())
 
 // discovery serves the metadata of an issuer. Clients may keep it as long as the keys it leads to.
 func (p *Provider) discovery(w http.ResponseWriter, r *Request) error {
-	w.Header().Set("Cache-Control", keysCaching)
+	w.Header()["Cache-Control"] = keysCaching
 	writeBytes(w, http.StatusOK, bytes.Join(document, []byte(r.Issuer)))
 	return nil
 }

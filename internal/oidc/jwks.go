@@ -7,7 +7,7 @@ import (
 
 // keysCaching is how long clients may keep the keys of an issuer (contract section 5.4): within five minutes
 // they notice a new one, and that one is gone.
-const keysCaching = "max-age=300, must-revalidate"
+var keysCaching = []string{"max-age=300, must-revalidate"}
 
 // jwks serves the keys of an issuer (RFC 7517 section 5).
 func (p *Provider) jwks(w http.ResponseWriter, r *Request) error {
@@ -16,8 +16,8 @@ func (p *Provider) jwks(w http.ResponseWriter, r *Request) error {
 		return err
 	}
 	h := w.Header()
-	h.Set("Cache-Control", keysCaching)
-	h.Set("Etag", d.ETag)
+	h["Cache-Control"] = keysCaching
+	h["Etag"] = []string{d.ETag}
 	if matches(r.Header.Values("If-None-Match"), d.ETag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil

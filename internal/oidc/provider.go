@@ -160,7 +160,9 @@ func (p *Provider) handler(e endpoint) http.Handler {
 		if err != nil {
 			p.fail(w, r, err)
 		}
-		p.Logger.DebugContext(ctx, "request", "path", e.path, "took", time.Since(begin), "error", err)
+		if p.Logger.Enabled(ctx, slog.LevelDebug) {
+			p.Logger.DebugContext(ctx, "request", "path", e.path, "took", time.Since(begin), "error", err)
+		}
 	})
 }
 
@@ -193,7 +195,9 @@ func (p *Provider) serve(e endpoint, w http.ResponseWriter, r *http.Request) (er
 	if err := usable(at); err != nil {
 		return err
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, e.body)
+	if r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, e.body)
+	}
 	return e.serve(w, &Request{Request: r, Instance: at, Issuer: from.Issuer()})
 }
 

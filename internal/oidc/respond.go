@@ -7,6 +7,14 @@ import (
 	"strconv"
 )
 
+// Values of headers that many answers have. Nobody changes them.
+var (
+	jsonType = []string{"application/json"}
+	noSniff  = []string{"nosniff"}
+	noStore  = []string{"no-store"}
+	noCache  = []string{"no-cache"}
+)
+
 // writeJSON answers with v as JSON that nobody may keep (RFC 6749 section 5.1). It panics when v is no JSON,
 // which is a mistake of the program.
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -17,17 +25,17 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 		panic("oidc: " + err.Error())
 	}
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
+	h["Cache-Control"] = noStore
+	h["Pragma"] = noCache
 	writeBytes(w, status, b.Bytes())
 }
 
 // writeBytes answers with JSON that is there already.
 func writeBytes(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Content-Type"] = jsonType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["X-Content-Type-Options"] = noSniff
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has left needs no answer
 }

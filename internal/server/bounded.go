@@ -50,9 +50,7 @@ func (s *Server) bounded(streams func(*http.Request) bool, next http.Handler) ht
 			return
 		}
 		_ = deadlines.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if r.Body == nil || r.Body == http.NoBody {
-			_ = deadlines.SetReadDeadline(time.Time{})
-		} else {
+		if r.Body != nil && r.Body != http.NoBody { // otherwise it has been read, and nothing is awaited
 			_ = deadlines.SetReadDeadline(time.Now().Add(readTimeout))
 			r.Body = &endingBody{ReadCloser: r.Body, ended: func() { _ = deadlines.SetReadDeadline(time.Time{}) }}
 		}
