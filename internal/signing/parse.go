@@ -52,7 +52,8 @@ func parse(compact string) (token, error) {
 
 // verify returns nil when a key has signed the token.
 func (t token) verify(p publicKey) error {
-	if !bytes.Equal(t.head, header(p.algorithm, p.id, t.typ)) {
+	var room [usualHeader]byte
+	if !bytes.Equal(t.head, header(room[:0], p.algorithm, p.id, t.typ)) {
 		return fmt.Errorf("%w: its header is not one of key %s", ErrToken, p.id)
 	}
 	if !verify(p.algorithm, p.key, t.signed, t.signature) {

@@ -9,12 +9,12 @@ import (
 	_ "crypto/sha256" // the hashes that crypto.Hash names
 	_ "crypto/sha512"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
 
 	"castellan/internal/ident"
+	"castellan/internal/jsontext"
 	"castellan/internal/webkey"
 )
 
@@ -57,8 +57,9 @@ func (s *Signer) Hash() crypto.Hash {
 // Sign returns claims, which are JSON, as a token whose header has alg, kid and typ. It returns an error
 // when the key does not sign, which means that it is damaged.
 func (s *Signer) Sign(typ string, claims []byte) (string, error) {
-	head := header(s.algorithm, s.id, typ)
-	signed := make([]byte, 0, encoding.EncodedLen(len(head))+encoding.EncodedLen(len(claims))+encoding.EncodedLen(512)+2)
+	var room [usualHeader]byte
+	head := header(room[:0], s.algorithm, s.id, typ)
+	signed := make([]byte, 0, encoding.EncodedLen(len(head))+1+encoding.EncodedLen(len(claims)))
 	signed = encoding.AppendEncode(signed, head)
 	signed = append(signed, '.')
 	signed = encoding.AppendEncode(signed, claims)
@@ -66,21 +67,19 @@ func (s *Signer) Sign(typ string, claims []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign with web key %s: %w", s.id, err)
 	}
-	signed = append(signed, '.')
-	return string(encoding.AppendEncode(signed, signature)), nil
+	var end [usualSignature]byte
+	return string(signed) + "." + string(encoding.AppendEncode(end[:0], signature)), nil
 }
 
-// header is the one of a token. Verify knows no other.
-func header(a webkey.Algorithm, id ident.KeyID, typ string) []byte {
-	head, err := json.Marshal(struct {
-		Algorithm webkey.Algorithm `json:"alg"`
-		Key       ident.KeyID      `json:"kid"`
-		Type      string           `json:"typ"`
-	}{a, id, typ})
-	if err != nil {
-		panic("signing: " + err.Error()) // three strings are always JSON
-	}
-	return head
+// What most headers, and most signatures in base64url, do not exceed, in bytes.
+const (
+	usualHeader    = 128
+	usualSignature = 512
+)
+
+// header is the one of a token. Verify knows no other. It is written where there is room.
+func header(room []byte, a webkey.Algorithm, id ident.KeyID, typ string) []byte {
+	return jsontext.Writer{Text: room}.Begin().String("alg", string(a)).String("kid", string(id)).String("typ", typ).End().Text
 }
 
 // sign returns the signature of a text.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"castellan/internal/ident"
+	"castellan/internal/jsontext"
 	"castellan/internal/session"
 	"castellan/internal/signing"
 )
@@ -98,6 +99,44 @@ func (t *Token) claims(issuer string) accessClaims {
 		c.Confirmation = &Confirmation{t.Thumbprint}
 	}
 	return c
+}
+
+// json appends the claims as encoding/json writes them. There is at least one ground.
+func (c *accessClaims) json(to []byte) []byte {
+	w := jsontext.Writer{Text: to}.Begin().
+		String("iss", c.Issuer).
+		String("sub", string(c.Subject)).
+		Strings("aud", c.Audience).
+		Int("exp", c.Expires).
+		Int("iat", c.Issued).
+		Int("nbf", c.NotBefore).
+		String("client_id", c.Client).
+		String("jti", string(c.ID)).
+		StringUnlessEmpty("scope", c.Scope).
+		IntUnlessZero("auth_time", c.AuthTime)
+	if len(c.Methods) > 0 {
+		w = w.Strings("amr", c.Methods)
+	}
+	if c.Actor != nil {
+		w = w.Value("act", c.Actor)
+	}
+	if c.Confirmation != nil {
+		w = w.Value("cnf", c.Confirmation)
+	}
+	w = w.BeginList(groundsClaim)
+	for _, g := range c.Grounds {
+		w = w.Begin().
+			String("kind", string(g.Kind)).
+			String("user", string(g.User)).
+			StringUnlessEmpty("client", g.Client).
+			StringUnlessEmpty("id", g.ID).
+			StringUnlessEmpty("session", string(g.Session))
+		if g.Number != 0 {
+			w = w.Uint("number", g.Number)
+		}
+		w = w.End()
+	}
+	return w.EndList().End().Text
 }
 
 // token is the reverse of claims. It returns an error for what claims does not return.

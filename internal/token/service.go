@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,13 +91,14 @@ func (s *Service) Issue(ctx context.Context, at ident.InstanceID, issuer string,
 		t.Expires = w.Until.Truncate(time.Second)
 	}
 	content := t.encode()
-	if len(content) > vault.MaxBearerContent {
+	if len(content) > vault.MaxBearerContent { // a JWT has the limit of all tokens
 		return Issued{}, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLong, len(content), vault.MaxBearerContent)
 	}
 	var err error
 	issued := Issued{Token: t}
 	if w.JWT {
-		issued.Text, err = s.sign(ctx, at, t.claims(issuer), w.More)
+		claims := t.claims(issuer)
+		issued.Text, err = s.sign(ctx, at, &claims, w.More)
 	} else {
 		issued.Text, err = s.config.Bearers.Seal(at, vault.AccessBearer, content)
 	}
@@ -106,18 +108,21 @@ func (s *Service) Issue(ctx context.Context, at ident.InstanceID, issuer string,
 	return issued, nil
 }
 
+// usualClaims is what the claims of most tokens do not exceed, in bytes.
+const usualClaims = 1 << 10
+
 // sign returns the claims of an access token, with more of them, as a JWT that the instance has signed.
-func (s *Service) sign(ctx context.Context, at ident.InstanceID, claims accessClaims, more map[string]any) (string, error) {
+func (s *Service) sign(ctx context.Context, at ident.InstanceID, claims *accessClaims, more map[string]any) (string, error) {
 	signer, err := s.config.Keys.Active(ctx, at)
 	if err != nil {
 		return "", err
 	}
-	data, err := json.Marshal(claims)
-	if err == nil && len(more) > 0 {
-		data, err = join(data, more)
-	}
-	if err != nil {
-		return "", err
+	var room [usualClaims]byte
+	data := claims.json(room[:0])
+	if len(more) > 0 {
+		if data, err = join(slices.Clone(data), more); err != nil {
+			return "", err
+		}
 	}
 	return signer.Sign(typeAccess, data)
 }
