@@ -97,15 +97,14 @@ func (s Scopes) String() string { return strings.Join(s, " ") }
 // Has reports whether scope is among them.
 func (s Scopes) Has(scope string) bool { return slices.Contains(s, scope) }
 
-// Known returns the scopes that mean something here. Others are dropped silently (contract section 5.2).
+// Known returns the scopes that mean something here. Others are dropped silently (contract section 5.2). Nobody may
+// change either list: they may be one.
 func (s Scopes) Known() Scopes {
-	var known Scopes
-	for _, scope := range s {
-		if new(Wish).read(scope) {
-			known = append(known, scope)
-		}
+	unknown := func(scope string) bool { return !new(Wish).read(scope) }
+	if !slices.ContainsFunc(s, unknown) {
+		return slices.Clip(s)
 	}
-	return known
+	return slices.DeleteFunc(slices.Clone(s), unknown)
 }
 
 // Within returns the scopes that are also in one of the lists, so that what is derived of a token

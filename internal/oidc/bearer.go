@@ -18,6 +18,9 @@ const (
 	schemeDPoP   = "DPoP"
 )
 
+// headerDPoP is the header that proofs are sent in (RFC 9449 section 4.1), as net/http spells it.
+const headerDPoP = "Dpop"
+
 // Answers to whoever has no access token that is of use. Codes and texts in the body are those of contract
 // section 5.3; those of the standards are in the challenge.
 var (
@@ -107,7 +110,7 @@ func (p *Provider) readProof(r *Request, sent sentToken) (dpop.Proof, error) {
 	if sent.scheme != schemeDPoP {
 		return dpop.Proof{}, nil
 	}
-	proof, err := p.Proofs.Read(r.Header.Values(schemeDPoP), dpop.Request{
+	proof, err := p.Proofs.Read(r.Header[headerDPoP], dpop.Request{
 		Method: r.Method, URL: r.Issuer + r.URL.Path, Token: sent.text,
 	})
 	return proof, refusedProof(err)

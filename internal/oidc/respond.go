@@ -24,10 +24,15 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	if err := e.Encode(v); err != nil {
 		panic("oidc: " + err.Error())
 	}
+	writeSecret(w, status, b.Bytes())
+}
+
+// writeSecret answers with JSON that is there already and that nobody may keep.
+func writeSecret(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h["Cache-Control"] = noStore
 	h["Pragma"] = noCache
-	writeBytes(w, status, b.Bytes())
+	writeBytes(w, status, body)
 }
 
 // writeBytes answers with JSON that is there already.

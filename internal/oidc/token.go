@@ -13,6 +13,7 @@ import (
 	"castellan/internal/defaults"
 	"castellan/internal/dpop"
 	"castellan/internal/ident"
+	"castellan/internal/jsontext"
 	"castellan/internal/policy"
 	"castellan/internal/session"
 	"castellan/internal/store"
@@ -69,6 +70,24 @@ type tokenAnswer struct {
 	IssuedType   string `json:"issued_token_type,omitempty"`
 }
 
+// json returns the answer as encoding/json writes it.
+func (a *tokenAnswer) json() []byte {
+	room := make([]byte, 0, usualAnswer+len(a.AccessToken)+len(a.RefreshToken)+len(a.Scope)+len(a.IDToken))
+	w := jsontext.Writer{Text: room, Literal: true}.Begin().
+		String("access_token", a.AccessToken).
+		String("token_type", a.TokenType).
+		IntUnlessZero("expires_in", a.ExpiresIn).
+		StringUnlessEmpty("refresh_token", a.RefreshToken).
+		StringUnlessEmpty("scope", a.Scope).
+		StringUnlessEmpty("id_token", a.IDToken).
+		StringUnlessEmpty("issued_token_type", a.IssuedType).
+		End()
+	return append(w.Text, '\n')
+}
+
+// usualAnswer is how long an answer is at most beside what differs in length, in bytes.
+const usualAnswer = 256
+
 // token serves the token endpoint: for every grant the same checks in the same order. That the instance may
 // be used has been checked before. It takes POST alone: what has secrets in a URL ends up in logs.
 func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Request) error {
@@ -114,7 +133,7 @@ func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Req
 		if err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, answer)
+		writeSecret(w, http.StatusOK, answer.json())
 		return nil
 	}
 }
@@ -166,7 +185,7 @@ func (p *Provider) whoAsks(g grant, r *Request, f form) (client, error) {
 // is known who asks, for it is work: by [Provider.token], or by a grant in which nobody authenticates
 // beside.
 func (p *Provider) bind(r *tokenRequest) (err error) {
-	headers := r.Header.Values(schemeDPoP)
+	headers := r.Header[headerDPoP]
 	if !r.bound && len(headers) > 0 {
 		r.proof, err = p.Proofs.Read(headers, dpop.Request{Method: r.Method, URL: r.Issuer + r.URL.Path})
 	}
@@ -255,7 +274,7 @@ func (p *Provider) issue(r *tokenRequest, i issued) (tokenAnswer, error) {
 	}
 	answer.AccessToken = access.Text
 	answer.ExpiresIn = int64(access.Token.Expires.Sub(p.Clock.Now()) / time.Second)
-	if granted := claims.Scopes(i.facts.Scopes); granted.String() != r.asked.String() {
+	if granted := claims.Scopes(i.facts.Scopes); !slices.Equal(granted, r.asked) {
 		answer.Scope = granted.String()
 	}
 	if claims.Scopes(i.facts.Scopes).Has(claims.OpenID) {
