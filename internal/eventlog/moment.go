@@ -31,7 +31,21 @@ type momentKey struct{}
 // WithMoment begins a request: what it reads through package fresh is as of now, or later. It is not for
 // what goes on for long, such as a stream.
 func WithMoment(ctx context.Context) context.Context {
-	return context.WithValue(ctx, momentKey{}, new(Moment))
+	return &withMoment{Context: ctx}
+}
+
+// withMoment is a context with a Moment.
+type withMoment struct {
+	context.Context
+	moment Moment
+}
+
+// Value implements context.Context.
+func (c *withMoment) Value(key any) any {
+	if key == (momentKey{}) {
+		return &c.moment
+	}
+	return c.Context.Value(key)
 }
 
 // MomentOf returns the Moment of a request, or nil.
