@@ -10,7 +10,8 @@
 // asked: each is validated by a read of the epochs that began after it. What is in a write transaction
 // itself is not seen: a command reads with its own transaction, not here.
 //
-// The price is one small statement, which all questions share that come while the one before is on its way.
+// The price is one small statement, which all questions share that come while the one before is on its way; and
+// nothing where the database knows that nothing was committed (store.DB.Version).
 // An answer that depends on the time, such as whether something has expired, is not one to keep; keep
 // when it expires.
 //

@@ -29,7 +29,7 @@ func (p *Provider) forMachine(r *tokenRequest, c client) (answer tokenAnswer, er
 	if facts.Audience, err = p.audience(r); err != nil {
 		return tokenAnswer{}, err
 	}
-	if r.form.has("resource") {
+	if len(r.form["resource"]) > 0 {
 		facts.Scopes = r.meant(facts.Scopes, facts.Audience)
 	}
 	return p.issue(r, issued{facts: facts, jwt: c.jwt})

@@ -28,8 +28,8 @@ const (
 	closeLimit = 5 * time.Second
 )
 
-// migrate brings the schema up to date. When it is already, that takes two short reads.
-func migrate(ctx context.Context, cfg *pgx.ConnConfig) error {
+// migrate brings the schema up to date, through the gate. When it is already, that takes two short reads.
+func migrate(ctx context.Context, cfg *pgx.ConnConfig, g *gate) error {
 	migrations, err := fs.Sub(embedded, "migrations")
 	if err != nil {
 		return err
@@ -53,6 +53,10 @@ func migrate(ctx context.Context, cfg *pgx.ConnConfig) error {
 	if done, err := upToDate(ctx, c, newest); done || err != nil {
 		return translate(ctx, c, err)
 	}
+	if err := enterIfThere(ctx, c, g); err != nil {
+		return translate(ctx, c, err)
+	}
+	defer g.leave(c)
 	// The lock lasts as long as this transaction, which has to stay open without doing anything.
 	if _, err := c.Exec(ctx, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
 		return translate(ctx, c, err)
@@ -64,6 +68,15 @@ func migrate(ctx context.Context, cfg *pgx.ConnConfig) error {
 		return translate(ctx, c, err) // another node was faster
 	}
 	return apply(ctx, cfg, migrations)
+}
+
+// enterIfThere makes c go through the gate, unless the schema is older than that: then nobody is alone.
+func enterIfThere(ctx context.Context, c *pgx.Conn, g *gate) error {
+	said, err := say(ctx, c, `SELECT to_regclass('lone_node') IS NOT NULL`)
+	if err != nil || said[0] != "t" {
+		return err
+	}
+	return g.enter(ctx, c)
 }
 
 // newestVersion is the number of the last migration the program has.

@@ -22,7 +22,8 @@ type Config struct {
 	// and is never logged.
 	URL string
 	// MaxConns bounds the connections of this node's pool. Zero means pool_max_conns of the URL,
-	// or else the number of processors, at least 4. One more connection carries signals.
+	// or else the number of processors, at least 4. Two more connections carry signals, and hold
+	// the gate.
 	MaxConns int
 }
 
@@ -45,6 +46,7 @@ type DB struct {
 	waiters   waiters
 	committed store.Broadcast
 	notifier  *notifier
+	lone      *lone
 	closing   sync.Once
 }
 
@@ -76,18 +78,19 @@ var dialect = store.Dialect{
 // It returns store.ErrNewerSchema when a newer program has migrated it, and
 // store.ErrUnavailable when the database cannot be reached.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	pc, err := poolConfig(cfg)
+	g := newGate(lonePeriod)
+	pc, err := poolConfig(cfg, g)
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, pc.ConnConfig); err != nil {
+	if err := migrate(ctx, pc.ConnConfig, g); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	d := newDB(pool, pc)
+	d := newDB(pool, pc, g)
 	if err := d.Ping(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -95,14 +98,16 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	return d, nil
 }
 
-func newDB(pool *pgxpool.Pool, pc *pgxpool.Config) *DB {
+func newDB(pool *pgxpool.Pool, pc *pgxpool.Config, g *gate) *DB {
 	d := &DB{pool: pool, waiters: newWaiters(pc.MaxConns)}
 	d.notifier = newNotifier(pc.ConnConfig, d.committed.Signal)
+	d.lone = newLone(g, pc.ConnConfig)
 	return d
 }
 
-// poolConfig reads the URL and adds what the engine needs. Errors do not show the password.
-func poolConfig(cfg Config) (*pgxpool.Config, error) {
+// poolConfig reads the URL and adds what the engine needs; all connections of the pool go through the gate.
+// Errors do not show the password.
+func poolConfig(cfg Config, g *gate) (*pgxpool.Config, error) {
 	pc, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
@@ -127,7 +132,13 @@ func poolConfig(cfg Config) (*pgxpool.Config, error) {
 	cc.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelLimit}
 	}
-	pc.AfterConnect = raiseOffset
+	pc.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		if err := g.enter(ctx, c); err != nil {
+			return err
+		}
+		return raiseOffset(ctx, c)
+	}
+	pc.BeforeClose = g.leave
 	return pc, nil
 }
 
@@ -257,7 +268,14 @@ func (d *DB) try(ctx, inner context.Context, patient bool, fn func(context.Conte
 	if errors.Is(s.err, errHeld) {
 		return true, s.err // whatever fn has made of it
 	}
+	if s.committing {
+		// Also one that was refused counts: a reader may look once more for nothing.
+		d.lone.committed()
+	}
 	if err != nil {
+		if s.committing {
+			d.lone.doubt(c.Conn())
+		}
 		gone := lost(c.Conn(), s.err) && !s.committing
 		return gone || errors.Is(s.err, store.ErrSerialization), err
 	}
@@ -278,8 +296,8 @@ func (d *DB) Committed() (signal <-chan struct{}, stop func()) {
 	return signal, stop
 }
 
-// Version implements [store.DB]: other nodes commit too.
-func (d *DB) Version() (version uint64, ok bool) { return 0, false }
+// Version implements [store.DB]. It is known while this node is the only one.
+func (d *DB) Version() (version uint64, ok bool) { return d.lone.version() }
 
 // Ping implements [store.DB].
 func (d *DB) Ping(ctx context.Context) error {
@@ -295,6 +313,7 @@ func (d *DB) Ping(ctx context.Context) error {
 func (d *DB) Close() error {
 	d.closing.Do(func() {
 		d.pool.Close()
+		d.lone.close()
 		d.notifier.close()
 	})
 	return nil
