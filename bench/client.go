@@ -103,7 +103,8 @@ var (
 // read reads an answer into head and body, and returns its status. Of the head it looks at no more than says
 // where the body ends: to make values of all headers would cost more than it costs some servers to send them.
 func (c *restClient) read() (status int, err error) {
-	line, err := c.line(c.head[:0])
+	c.head = c.head[:0]
+	line, err := c.line()
 	if err != nil {
 		return 0, err
 	}
@@ -116,7 +117,7 @@ func (c *restClient) read() (status int, err error) {
 	}
 	length, chunked := -1, false
 	for {
-		if line, err = c.line(c.head); err != nil {
+		if line, err = c.line(); err != nil {
 			return 0, err
 		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
@@ -133,10 +134,10 @@ func (c *restClient) read() (status int, err error) {
 	}
 }
 
-// line reads a line, adds it to a head, which becomes that of the client, and returns it without its end.
-func (c *restClient) line(head []byte) ([]byte, error) {
+// line reads a line, adds it to the head, and returns it without its end.
+func (c *restClient) line() ([]byte, error) {
 	line, err := c.in.ReadSlice('\n')
-	c.head = append(head, line...)
+	c.head = append(c.head, line...)
 	return bytes.TrimRight(line, "\r\n"), err
 }
 
