@@ -1,6 +1,12 @@
 # The one place for what is run by hand and by CI. Everything needs only Go, git and make, unless
 # a target says otherwise.
 
+# How everything is built, so that it is compiled once: the tests, what vet and lint read of packages, and the
+# program. There is no cgo. The tag leaves out pages of gRPC's own tracing, which nothing serves: their templates
+# would have the linker keep every exported method, a sixth of the program.
+export CGO_ENABLED := 0
+export GOFLAGS := $(GOFLAGS) -tags=grpcnotrace
+
 # ---- generated code -------------------------------------------------------------------------
 
 .PHONY: gen gen-check
@@ -27,10 +33,9 @@ COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 .PHONY: build run
 
-# Builds bin/castellan: one static binary, without cgo. The tag leaves out pages of gRPC's own tracing, which
-# nothing serves: their templates would have the linker keep every exported method, a sixth of the program.
+# Builds bin/castellan: one static binary.
 build:
-	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false \
+	go build -trimpath -buildvcs=false \
 		-ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" \
 		-o bin/castellan ./cmd/castellan
 
@@ -46,7 +51,7 @@ run: build
 # Runs all tests, on both engines, and calls the program with the clients of others.
 test:
 	@scripts/need-postgres.sh
-	CGO_ENABLED=0 go test -timeout 10m ./...
+	go test -vet=all -timeout 10m ./...
 	@$(MAKE) --no-print-directory test-clients
 
 # Calls the program with curl, grpcurl, and libraries of others in Go and, with Node.js, JavaScript,
@@ -56,7 +61,7 @@ test-clients:
 	@for program in curl node npm; do \
 		command -v $$program >/dev/null || echo "skipped for want of $$program: its part of tests/clients"; \
 	done
-	CASTELLAN_TEST_CLIENTS=1 CGO_ENABLED=0 go test -count=1 -timeout 5m ./tests/clients
+	CASTELLAN_TEST_CLIENTS=1 go test -count=1 -timeout 5m ./tests/clients
 
 # ---- checks ---------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ func Binary(t testing.TB) string {
 		if built.dir, built.err = os.MkdirTemp("", "castellan-bin-"); built.err != nil {
 			return
 		}
-		cmd := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", built.dir, "castellan/cmd/castellan")
+		cmd := exec.Command("go", "build", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", built.dir, "castellan/cmd/castellan")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("%w: %s", err, out)
