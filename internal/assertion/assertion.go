@@ -18,6 +18,8 @@ const (
 	MaxAge = time.Hour
 	// Skew is how far the clocks of client and server may be apart.
 	Skew = time.Second
+	// usualSize is what most assertions do not exceed, in bytes and decoded.
+	usualSize = 1 << 10
 )
 
 // Assertion is what a token says of itself: well-formed, for this audience, and not yet believed.
@@ -83,30 +85,37 @@ func (a *Assertion) ValidAt(now time.Time) error {
 	return nil
 }
 
+// encoding is that of the parts of a token. It is strict: one text for some bytes.
+var encoding = base64.RawURLEncoding.Strict()
+
 // Split decodes header and claims of a compact token (RFC 7515 section 7.1), whose signature is looked at
 // for its form alone. Only canonical base64url is taken, so that every token has one spelling.
-func Split(text string) (header, payload []byte, err error) {
-	parts := strings.SplitN(text, ".", 4)
-	if len(parts) != 3 {
-		return nil, nil, errors.New("the token is not three parts joined by dots")
+func Split(text string) (header, payload string, err error) {
+	head, rest, _ := strings.Cut(text, ".")
+	body, signature, found := strings.Cut(rest, ".")
+	if !found || strings.Contains(signature, ".") {
+		return "", "", errors.New("the token is not three parts joined by dots")
 	}
 	if strings.ContainsAny(text, "\r\n") { // the decoder would skip them
-		return nil, nil, errors.New("the token has a line break")
+		return "", "", errors.New("the token has a line break")
 	}
-	var decoded [3][]byte
-	for i, part := range parts {
-		if decoded[i], err = base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
-			return nil, nil, fmt.Errorf("part %d of the token is not base64url", i+1)
+	var few [usualSize]byte
+	all, ends := few[:0], [3]int{}
+	for i, part := range [...]string{head, body, signature} {
+		if all, err = encoding.AppendDecode(all, []byte(part)); err != nil {
+			return "", "", fmt.Errorf("part %d of the token is not base64url", i+1)
 		}
+		ends[i] = len(all)
 	}
-	if !utf8.Valid(decoded[0]) || !utf8.Valid(decoded[1]) {
-		return nil, nil, errors.New("header or claims are not UTF-8")
+	said := string(all[:ends[1]])
+	if header, payload = said[:ends[0]], said[ends[0]:]; !utf8.ValidString(header) || !utf8.ValidString(payload) {
+		return "", "", errors.New("header or claims are not UTF-8")
 	}
-	return decoded[0], decoded[1], nil
+	return header, payload, nil
 }
 
 // parseClaims checks what does not depend on the time.
-func (a *Assertion) parseClaims(text []byte, audiences []string) error {
+func (a *Assertion) parseClaims(text string, audiences []string) error {
 	c, err := readClaims(text)
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func TestPlainIsAsAnyOther(t *testing.T) {
 		`{"iss":"i","sub":"s","aud":"a","jti":"j","exp":5,"iat":4,"nbf":0,"scope":"x y"%s}`, `{"aud":["a","b"],"scope":["x"]%s}`,
 		`{"scope":7%s}`, `{"iss":1%s}`, `{"sub":["s"]%s}`, `{"aud":1%s}`, `{"jti":1%s}`, `{"exp":"5"%s}`, `{"iat":["5"]%s}`, `{"nbf":"1"%s}`,
 	} {
-		few, more := []byte(fmt.Sprintf(text, "")), []byte(fmt.Sprintf(text, `,"more":{}`)) // which is not plain
+		few, more := fmt.Sprintf(text, ""), fmt.Sprintf(text, `,"more":{}`) // which is not plain
 		a, aErr := readHeader(few)
 		b, bErr := readHeader(more)
 		if a != b || (aErr == nil) != (bErr == nil) {

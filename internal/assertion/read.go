@@ -19,9 +19,9 @@ type head struct {
 // readHeader reads a header, and refuses what would change the meaning of the token. Whether alg fits is left
 // to [Key.Verify], which knows the algorithms of the key; members that point to another key are not
 // looked at.
-func readHeader(text []byte) (h head, err error) {
+func readHeader(text string) (h head, err error) {
 	var few [maxPlain]member
-	if all, ok := readPlain(few[:0], string(text)); ok && h.fromPlain(all) {
+	if all, ok := readPlain(few[:0], text); ok && h.fromPlain(all) {
 		return h, nil
 	}
 	// This decoder, unlike the standard one, minds the case of names and refuses repetitions.
@@ -31,7 +31,7 @@ func readHeader(text []byte) (h head, err error) {
 		Critical  json.RawMessage `json:"crit"`
 		Base64    json.RawMessage `json:"b64"` // RFC 7797
 	}
-	if err := json.Unmarshal(text, &header); err != nil {
+	if err := json.Unmarshal([]byte(text), &header); err != nil {
 		return head{}, fmt.Errorf("header: %.200w", err)
 	}
 	if header.Critical != nil || header.Base64 != nil {
@@ -88,16 +88,16 @@ func (d date) time() time.Time {
 }
 
 // readClaims reads claims, which have to be of the types that they are defined with.
-func readClaims(text []byte) (c claims, err error) {
+func readClaims(text string) (c claims, err error) {
 	var few [maxPlain]member
-	if all, ok := readPlain(few[:0], string(text)); ok && c.fromPlain(all) {
+	if all, ok := readPlain(few[:0], text); ok && c.fromPlain(all) {
 		return c, nil
 	}
 	var said struct {
 		jwt.Claims
 		Scope any `json:"scope"`
 	}
-	if err := json.Unmarshal(text, &said); err != nil {
+	if err := json.Unmarshal([]byte(text), &said); err != nil {
 		return claims{}, fmt.Errorf("claims: %.200w", err)
 	}
 	c = claims{

@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/big"
@@ -32,19 +31,22 @@ func (k *Key) Verify(text string) error {
 	if strings.ContainsAny(head, "\r\n") || strings.ContainsAny(end, "\r\n") { // the decoder would skip them
 		return errors.New("the token has a line break")
 	}
-	header, err := base64.RawURLEncoding.Strict().DecodeString(head)
+	// Room for what is not kept.
+	var forHeader, forSignature [usualSize / 2]byte
+	var forSigned [usualSize]byte
+	header, err := encoding.AppendDecode(forHeader[:0], []byte(head))
 	if err != nil {
 		return errors.New("the header of the token is not base64url")
 	}
-	says, err := readHeader(header)
+	says, err := readHeader(string(header))
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(k.algorithms, says.algorithm) {
 		return fmt.Errorf("alg %.20q does not fit the key, %s do", says.algorithm, k.algorithms)
 	}
-	signature, err := base64.RawURLEncoding.Strict().DecodeString(end)
-	if err != nil || !k.verify(says.algorithm, []byte(text[:last]), signature) {
+	signature, err := encoding.AppendDecode(forSignature[:0], []byte(end))
+	if err != nil || !k.verify(says.algorithm, append(forSigned[:0], text[:last]...), signature) {
 		return errSignature
 	}
 	return nil

@@ -85,7 +85,7 @@ func parse(proof string, r Request, now time.Time) (Proof, error) {
 	if err != nil {
 		return Proof{}, err
 	}
-	jwk, err := readHeader(header)
+	jwk, err := readHeader([]byte(header))
 	if err != nil {
 		return Proof{}, err
 	}
@@ -96,7 +96,7 @@ func parse(proof string, r Request, now time.Time) (Proof, error) {
 	if err := key.Verify(proof); err != nil {
 		return Proof{}, err
 	}
-	p, err := readClaims(payload, r, now)
+	p, err := readClaims([]byte(payload), r, now)
 	if err != nil {
 		return Proof{}, err
 	}

@@ -24,9 +24,14 @@ const applicationSQL = `SELECT a.app_id, a.project_id, a.kind, a.auth_method, a.
  WHERE a.instance_id = $1 AND a.client_id = $2`
 
 // applicationByID reads the application of a client_id.
-func (p *Provider) applicationByID(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
-	return p.kept(ctx, candidateKey{at, false, c.id, c.claims.KeyID}, func(from store.Scanner) (*candidate, error) {
-		h := &candidate{found: true, client: client{id: c.id, ground: session.Ground{Client: c.id}}}
+func (p *Provider) applicationByID(ctx context.Context, at ident.InstanceID, c credentials) (candidate, error) {
+	return p.kept(ctx, candidateKey{at, false, c.id, c.claims.KeyID})
+}
+
+// scanApplication reads one row of the statement above, which a client_id has led to.
+func scanApplication(clientID string) func(from store.Scanner) (*candidate, error) {
+	return func(from store.Scanner) (*candidate, error) {
+		h := &candidate{found: true, client: client{id: clientID, ground: session.Ground{Client: clientID}}}
 		var (
 			grants, tokens, state, project, org string
 			expires                             *int64
@@ -44,7 +49,7 @@ func (p *Provider) applicationByID(ctx context.Context, at ident.InstanceID, c c
 			h.idle = fmt.Sprintf("the application is %s, its project %s, the organization of that %s", state, project, org)
 		}
 		return h, err
-	}, applicationSQL, string(at), c.id, c.claims.KeyID)
+	}
 }
 
 // The statements that read a machine with its organization and one of its keys, $2: by its id $3, or by the
@@ -63,10 +68,10 @@ const (
 )
 
 // machineByName reads the machine user whose id or user name is a client_id (contract section 5.2).
-func (p *Provider) machineByName(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
+func (p *Provider) machineByName(ctx context.Context, at ident.InstanceID, c credentials) (candidate, error) {
 	// This one is not kept in memory: a new user may be meant by the same text.
-	h, err := store.One(ctx, p.DB, scanMachine, machineByNameSQL, string(at), c.claims.KeyID, c.id, user.LoginKey(c.id))
-	h, err = somebody(at, h, err)
+	found, err := store.One(ctx, p.DB, scanMachine, machineByNameSQL, string(at), c.claims.KeyID, c.id, user.LoginKey(c.id))
+	h, err := somebody(at, found, err)
 	if err == nil && h.found {
 		h.client = h.client.called(c.id)
 	}
@@ -84,8 +89,8 @@ func (c client) called(id string) client {
 }
 
 // machineByID reads the machine user who is the subject of an assertion.
-func (p *Provider) machineByID(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
-	return p.kept(ctx, candidateKey{at, true, c.id, c.claims.KeyID}, scanMachine, machineByIDSQL, string(at), c.claims.KeyID, c.id)
+func (p *Provider) machineByID(ctx context.Context, at ident.InstanceID, c credentials) (candidate, error) {
+	return p.kept(ctx, candidateKey{at, true, c.id, c.claims.KeyID})
 }
 
 // scanMachine reads one row of the statements above. A machine is the client of its tokens under its name, or
@@ -129,55 +134,69 @@ const maxCandidates = 10_000
 
 // kept returns a candidate that is kept in memory and has not changed since, or reads it. Only those are kept
 // who are there, with the key that was asked for: strangers have nothing kept.
-func (p *Provider) kept(ctx context.Context, by candidateKey, scan func(store.Scanner) (*candidate, error),
-	sql string, args ...any,
-) (*candidate, error) {
+func (p *Provider) kept(ctx context.Context, by candidateKey) (candidate, error) {
 	asked := false
-	read := func(ctx context.Context, q store.Querier) (*candidate, error) {
+	found, err := p.candidates.Get(ctx, by.at, by, func(ctx context.Context, q store.Querier) (*candidate, error) {
 		asked = true
-		h, err := store.One(ctx, q, scan, sql, args...)
-		if err == nil && by.key != "" && len(h.key) == 0 {
-			err = store.ErrNotFound
-		}
-		return h, err
-	}
-	found, err := p.candidates.Get(ctx, by.at, by, read)
+		return p.readCandidate(ctx, q, by)
+	})
 	h, err := somebody(by.at, found, err)
 	if err == nil && !asked {
-		h.ask = func(ctx context.Context) error {
-			none := by
-			none.key = "\x00" + by.key // no id of a key begins so
-			_, err := p.candidates.Get(ctx, by.at, none, func(ctx context.Context, q store.Querier) (*candidate, error) {
-				if _, err := read(ctx, q); err != nil {
-					return nil, err
-				}
-				return nil, store.ErrNotFound // so that it is not kept
-			})
-			_, err = somebody(by.at, nil, err)
-			return err
-		}
+		h.spared = by
 	}
 	return h, err
 }
 
+// readCandidate reads a candidate, with the key that was asked for ready for use.
+func (p *Provider) readCandidate(ctx context.Context, q store.Querier, by candidateKey) (h *candidate, err error) {
+	if by.machine {
+		h, err = store.One(ctx, q, scanMachine, machineByIDSQL, string(by.at), by.key, by.id)
+	} else {
+		h, err = store.One(ctx, q, scanApplication(by.id), applicationSQL, string(by.at), by.id, by.key)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case len(h.key) > 0:
+		h.public = p.parsed.get(h.key)
+	case by.key != "":
+		return nil, store.ErrNotFound
+	}
+	return h, nil
+}
+
+// readInVain does what readCandidate does, and nothing with what it finds.
+func (p *Provider) readInVain(ctx context.Context, by candidateKey) error {
+	none := by
+	none.key = "\x00" + by.key // no id of a key begins so
+	_, err := p.candidates.Get(ctx, by.at, none, func(ctx context.Context, q store.Querier) (*candidate, error) {
+		if _, err := p.readCandidate(ctx, q, by); err != nil {
+			return nil, err
+		}
+		return nil, store.ErrNotFound // so that it is not kept
+	})
+	_, err = somebody(by.at, nil, err) // an error there always is
+	return err
+}
+
 // failed records that a visitor is not the candidate. What memory has spared is done then: a guess costs the same
 // whether there is such a client or not. It returns the errors of store.DB.
-func (h *candidate) failed(ctx context.Context, visit throttle.Visit) error {
+func (p *Provider) failed(ctx context.Context, h *candidate, visit throttle.Visit) error {
 	visit.Failed()
-	if h.ask == nil {
+	if h.spared == (candidateKey{}) {
 		return nil
 	}
-	return h.ask(ctx)
+	return p.readInVain(ctx, h.spared)
 }
 
 // somebody returns a copy of a candidate, to be filled in; that of nobody when there was none.
-func somebody(at ident.InstanceID, found *candidate, err error) (*candidate, error) {
-	if errors.Is(err, store.ErrNotFound) {
-		return &candidate{}, nil
+func somebody(at ident.InstanceID, found *candidate, err error) (candidate, error) {
+	switch {
+	case err == nil:
+		return *found, nil
+	case errors.Is(err, store.ErrNotFound):
+		return candidate{}, nil
+	default:
+		return candidate{}, fmt.Errorf("find a client of instance %s: %w", at, err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("find a client of instance %s: %w", at, err)
-	}
-	h := *found
-	return &h, nil
 }

@@ -161,7 +161,7 @@ type client struct {
 // authenticate finds out which client asks: an application, or, for machines, a machine user. what reads it
 // by what the request says. It returns an [Error], that of admit among them, and the errors of store.DB.
 func (p *Provider) authenticate(r *Request, c credentials,
-	read func(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error),
+	read func(ctx context.Context, at ident.InstanceID, c credentials) (candidate, error),
 ) (client, error) {
 	if c.id == "" {
 		return client{}, newError(codeInvalidClient, "the client has not authenticated")
@@ -179,8 +179,8 @@ func (p *Provider) authenticate(r *Request, c credentials,
 	if err != nil {
 		return client{}, err
 	}
-	if why := p.prove(h, c); why != nil {
-		if err := h.failed(r.Context(), visit); err != nil {
+	if why := p.prove(&h, c); why != nil {
+		if err := p.failed(r.Context(), &h, visit); err != nil {
 			return client{}, err
 		}
 		return client{}, errClient(c.method, why)
@@ -234,8 +234,10 @@ type candidate struct {
 	// key is the public key the assertion names, in PEM, and expires when that ends, in microseconds.
 	key     []byte
 	expires int64
-	// ask reads it from the database, in vain; nil when that has been done.
-	ask func(ctx context.Context) error
+	// public is key ready for use; nil when it has to be made so, see [Provider.publicKey].
+	public *assertion.Key
+	// spared is what it was found by in memory, without asking the database; zero when that was asked.
+	spared candidateKey
 }
 
 // nothing is the hash of no secret: what SHA-256 gives for no text that anybody knows.
@@ -291,7 +293,7 @@ func (p *Provider) proveKey(h *candidate, c credentials) error {
 	if h.client.user == "" {
 		h.client.ground.Kind = session.AppKey
 	}
-	key, now := p.parsed.get(h.key), p.Clock.Now()
+	key, now := p.publicKey(h), p.Clock.Now()
 	err := key.Verify(c.text)
 	switch {
 	case err != nil:

@@ -24,28 +24,39 @@ const usualForm = 4 << 10
 // 2.1). All others must not (RFC 6749 section 3.2), known or not.
 var repeatable = []string{"resource", "audience"}
 
-// form is the parameters of a request. One without a value counts as left out (RFC 6749 section 3.2).
-type form map[string][]string
+// form is the parameters of a request in the order in which they were sent. One without a value counts as left
+// out (RFC 6749 section 3.2) and is none of them.
+type form []parameter
+
+// parameter is one of a form.
+type parameter struct{ name, value string }
 
 // readForm reads the parameters in the body of a request. Those of its URL do not count: they end up in
 // logs, secrets among them (RFC 6749 section 2.3.1). It returns an [Error].
 func readForm(r *Request) (form, error) {
-	typ, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || typ != formType || len(r.Header.Values("Content-Type")) > 1 {
+	if types := r.Header["Content-Type"]; len(types) != 1 || !isFormType(types[0]) {
 		return nil, newError(codeInvalidRequest, "the content type must be "+formType)
 	}
 	var body bytes.Buffer
 	if r.ContentLength > 0 {
 		body.Grow(int(min(r.ContentLength, usualForm)) + bytes.MinRead)
 	}
-	_, err = body.ReadFrom(r.Body)
-	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		return nil, err
-	}
-	if err != nil {
+	if _, err := body.ReadFrom(r.Body); err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) {
+			return nil, err
+		}
 		return nil, newError(codeInvalidRequest, "the body cannot be read").because(err)
 	}
 	return parseForm(body.String())
+}
+
+// isFormType reports whether a content type is that of forms, with whatever parameters.
+func isFormType(typ string) bool {
+	if typ == formType { // as nearly all clients write it
+		return true
+	}
+	media, _, err := mime.ParseMediaType(typ)
+	return err == nil && media == formType
 }
 
 // parseForm reads parameters. It returns an [Error] for what is no form, for a parameter that is there
@@ -54,41 +65,85 @@ func parseForm(body string) (form, error) {
 	if strings.Count(body, "&") >= maxParameters {
 		return nil, newError(codeInvalidRequest, "there are more than %d parameters", maxParameters)
 	}
-	values, err := url.ParseQuery(body)
+	f, err := splitForm(body)
 	if err != nil {
 		return nil, newError(codeInvalidRequest, "the body is not of type "+formType).because(err)
 	}
-	f := make(form, len(values))
-	for name, all := range values {
-		if !isText(name) {
+	for i, sent := range f {
+		if !isText(sent.name) {
 			return nil, newError(codeInvalidRequest, "the name of a parameter is not text")
 		}
-		if len(all) > 1 && !slices.Contains(repeatable, name) {
-			return nil, newError(codeInvalidRequest, "the parameter %s is there more than once", printable(name))
+		if f[i+1:].has(sent.name) && !slices.Contains(repeatable, sent.name) {
+			return nil, newError(codeInvalidRequest, "the parameter %s is there more than once", printable(sent.name))
 		}
-		for _, value := range all {
-			if !isText(value) {
-				return nil, newError(codeInvalidRequest, "the parameter %s is not text", printable(name))
-			}
-			if value != "" {
-				f[name] = append(f[name], value)
-			}
+		if !isText(sent.value) {
+			return nil, newError(codeInvalidRequest, "the parameter %s is not text", printable(sent.name))
 		}
+	}
+	return slices.DeleteFunc(f, func(sent parameter) bool { return sent.value == "" }), nil
+}
+
+// errSemicolon means that parameters are separated as they once were: what is meant is not certain.
+var errSemicolon = errors.New("invalid semicolon separator in query")
+
+// splitForm takes a form apart as [url.ParseQuery] does.
+func splitForm(body string) (form, error) {
+	f := make(form, 0, strings.Count(body, "&")+1)
+	for body != "" {
+		var sent parameter
+		var err error
+		sent.name, body, _ = strings.Cut(body, "&")
+		if sent.name == "" {
+			continue
+		}
+		if strings.Contains(sent.name, ";") {
+			return nil, errSemicolon
+		}
+		sent.name, sent.value, _ = strings.Cut(sent.name, "=")
+		if sent.name, err = url.QueryUnescape(sent.name); err != nil {
+			return nil, err
+		}
+		if sent.value, err = url.QueryUnescape(sent.value); err != nil {
+			return nil, err
+		}
+		f = append(f, sent)
 	}
 	return f, nil
 }
 
 // get returns the value of a parameter that is there once; empty when it is not there.
 func (f form) get(name string) string {
-	if all := f[name]; len(all) > 0 {
-		return all[0]
+	for i := range f {
+		if f[i].name == name {
+			return f[i].value
+		}
 	}
 	return ""
 }
 
+// has reports whether a parameter is there.
+func (f form) has(name string) bool {
+	return slices.ContainsFunc(f, func(sent parameter) bool { return sent.name == name })
+}
+
+// all returns the values of a parameter that may be there more than once.
+func (f form) all(name string) (values []string) {
+	for i := range f {
+		if f[i].name == name {
+			values = append(values, f[i].value)
+		}
+	}
+	return values
+}
+
 // isText reports whether a value can be looked up and stored: UTF-8 without control characters.
 func isText(value string) bool {
-	return utf8.ValidString(value) && !strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c == 0x7f })
+	for i := range len(value) {
+		if c := value[i]; c < ' ' || c == 0x7f { // bytes that are part of no other character
+			return false
+		}
+	}
+	return utf8.ValidString(value)
 }
 
 // printable returns what may stand in a description (RFC 6749 section 5.2) of a name that a client has

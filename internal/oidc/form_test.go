@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestParseForm(t *testing.T) {
@@ -20,8 +22,11 @@ func TestParseForm(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if !slices.Equal(f["resource"], []string{"r1", "r2"}) {
-		t.Errorf("resource is %q", f["resource"])
+	if all := f.all("resource"); !slices.Equal(all, []string{"r1", "r2"}) {
+		t.Errorf("resource is %q", all)
+	}
+	if !f.has("resource") || f.has("audience") || f.has("none") {
+		t.Errorf("resource is there: %t, audience: %t, none: %t", f.has("resource"), f.has("audience"), f.has("none"))
 	}
 }
 
@@ -80,29 +85,66 @@ func TestReadForm(t *testing.T) {
 
 func errOf(_ form, err error) error { return err }
 
+// rule is what parseForm does, said with the parser of the standard library: the parameters that have a value,
+// or all the descriptions that the error may have, of which there is one for each parameter.
+func rule(body string) (want url.Values, refused []string) {
+	if strings.Count(body, "&") >= maxParameters {
+		return nil, []string{"there are more than 64 parameters"}
+	}
+	sent, err := url.ParseQuery(body)
+	if err != nil {
+		return nil, []string{"the body is not of type application/x-www-form-urlencoded"}
+	}
+	want = url.Values{}
+	for name, all := range sent {
+		switch {
+		case !isText(name):
+			refused = append(refused, "the name of a parameter is not text")
+		case len(all) > 1 && name != "resource" && name != "audience":
+			refused = append(refused, "the parameter "+printable(name)+" is there more than once")
+		case slices.ContainsFunc(all, func(value string) bool { return !isText(value) }):
+			refused = append(refused, "the parameter "+printable(name)+" is not text")
+		}
+		for _, value := range all {
+			if value != "" {
+				want.Add(name, value)
+			}
+		}
+	}
+	return want, refused
+}
+
 func FuzzParseForm(f *testing.F) {
-	f.Add("grant_type=client_credentials&scope=openid+profile&client_id=a%40b")
-	f.Add("a=1&a=2")
-	f.Add("%ff=%00&;")
+	for _, body := range []string{
+		"grant_type=client_credentials&scope=openid+profile&client_id=a%40b",
+		"a=1&a=2", "%ff=%00&;", "", "&&=&", "=1&=2", "a", "a=&a=b", "a=%00&a=1", "a=1&a=2&b=%zz", "a;b&%zz", "a=b=c&d==", "%61=1&a=2",
+		"resource=&resource=r1&audience=x&resource=r%202", "resource=%0a&a=%c3&%7f=", strings.Repeat("resource=r&", 70), "a%=1", "a=%4",
+	} {
+		f.Add(body)
+	}
 	f.Fuzz(func(t *testing.T, body string) {
 		got, err := parseForm(body)
-		if err != nil {
+		want, refused := rule(body)
+		if err != nil || len(refused) > 0 {
 			var e *Error
-			if !errors.As(err, &e) || strings.ContainsAny(e.Description, "\"\\\r\n") || len(e.Description) > 200 {
+			if !errors.As(err, &e) || !slices.Contains(refused, e.Description) || e.Code != codeInvalidRequest {
+				t.Errorf("%q: %v, want one of %q", body, err, refused)
+			} else if strings.ContainsAny(e.Description, "\"\\\r\n") || len(e.Description) > 200 {
 				t.Errorf("%q: %v", body, err)
 			}
 			return
 		}
-		values := url.Values{}
-		for name, all := range got {
-			if len(all) > 1 && !slices.Contains(repeatable, name) {
-				t.Errorf("%q: %s has %d values", body, name, len(all))
-			}
-			values[name] = all
+		read := url.Values{}
+		for _, sent := range got {
+			read.Add(sent.name, sent.value)
 		}
-		again, err := parseForm(values.Encode())
-		if err != nil || len(again) != len(got) {
-			t.Errorf("%q is read as %v, and that as %v, %v", body, got, again, err)
+		if diff := cmp.Diff(want, read); diff != "" {
+			t.Errorf("%q (-rule +read)\n%s", body, diff)
+		}
+		for name, all := range want {
+			if got.get(name) != all[0] || !got.has(name) || !slices.Equal(got.all(name), all) {
+				t.Errorf("%q: %s is %q", body, name, got.all(name))
+			}
 		}
 	})
 }

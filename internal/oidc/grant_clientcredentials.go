@@ -29,7 +29,7 @@ func (p *Provider) forMachine(r *tokenRequest, c client) (answer tokenAnswer, er
 	if facts.Audience, err = p.audience(r); err != nil {
 		return tokenAnswer{}, err
 	}
-	if len(r.form["resource"]) > 0 {
+	if r.form.has("resource") {
 		facts.Scopes = r.meant(facts.Scopes, facts.Audience)
 	}
 	return p.issue(r, issued{facts: facts, jwt: c.jwt})

@@ -44,8 +44,8 @@ func (p *Provider) jwtProfile(r *tokenRequest) (tokenAnswer, error) {
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	if why := p.prove(h, c); why != nil {
-		if err := h.failed(r.Context(), visit); err != nil {
+	if why := p.prove(&h, c); why != nil {
+		if err := p.failed(r.Context(), &h, visit); err != nil {
 			return tokenAnswer{}, err
 		}
 		return tokenAnswer{}, newError(codeInvalidGrant, "assertion: it is not by a key of its subject that is of use").because(why)

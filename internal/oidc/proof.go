@@ -49,6 +49,14 @@ func (k parsedKeys) get(pem []byte) *assertion.Key {
 	return &key
 }
 
+// publicKey returns the key that a candidate is to have signed with, ready for use; that of nobody for none.
+func (p *Provider) publicKey(h *candidate) *assertion.Key {
+	if h.public != nil {
+		return h.public
+	}
+	return p.parsed.get(h.key)
+}
+
 // nobody is a key of which there is no private half: a number of 2048 bits that nobody has made of primes.
 // Verifying with it takes as long as with any RSA key of that length, so who guesses ids of such keys learns
 // nothing by time. Keys of other kinds take longer; their ids are no secret.

@@ -186,10 +186,10 @@ func (p *Provider) serve(e endpoint, w http.ResponseWriter, r *http.Request) (er
 		return &refusal{http.StatusBadRequest, fault.Of(err).Public()}
 	}
 	at, err := p.Directory.ByOrigin(r.Context(), from)
-	if fault.KindOf(err) == fault.NotFound {
-		return &refusal{http.StatusNotFound, fault.Of(err).Public()}
-	}
 	if err != nil {
+		if f := fault.Of(err); f.Kind == fault.NotFound {
+			return &refusal{http.StatusNotFound, f.Public()}
+		}
 		return err
 	}
 	if err := usable(at); err != nil {

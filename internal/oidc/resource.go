@@ -26,7 +26,7 @@ const maxTargets = 20
 // resources returns the projects that the resource parameters of a request name, and whether they name the
 // instance's own. It returns invalid_target for what names none.
 func (r *tokenRequest) resources() (projects []ident.ProjectID, own bool, err error) {
-	named := r.form["resource"]
+	named := r.form.all("resource")
 	if len(named) > maxTargets {
 		return nil, false, newError(codeInvalidTarget, "there are more than %d resources", maxTargets)
 	}
@@ -52,7 +52,7 @@ func (r *tokenRequest) resources() (projects []ident.ProjectID, own bool, err er
 // scopes name (contract section 5.2). A project that is not there is dropped from scopes, and refused as a
 // resource, with invalid_target.
 func (p *Provider) audience(r *tokenRequest) ([]string, error) {
-	if len(r.form["resource"]) > 0 {
+	if r.form.has("resource") {
 		return p.targets(r)
 	}
 	wish := r.scopes.Wish()
@@ -89,11 +89,11 @@ func (p *Provider) targets(r *tokenRequest) ([]string, error) {
 // wanted returns which audience a request names, by audience parameters (RFC 8693 section 2.1: ids of clients
 // and projects) and resources; none when it names none.
 func (p *Provider) wanted(r *tokenRequest) ([]string, error) {
-	wanted := slices.Clone(r.form["audience"])
+	wanted := r.form.all("audience")
 	if len(wanted) > maxTargets {
 		return nil, newError(codeInvalidTarget, "there are more than %d audiences", maxTargets)
 	}
-	if len(r.form["resource"]) > 0 {
+	if r.form.has("resource") {
 		of, err := p.targets(r)
 		if err != nil {
 			return nil, err

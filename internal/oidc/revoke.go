@@ -79,7 +79,7 @@ func (p *Provider) applicationOrMachine(r *Request, f form) (client, error) {
 	if err != nil {
 		return client{}, err
 	}
-	return p.authenticate(r, c, func(ctx context.Context, at ident.InstanceID, c credentials) (*candidate, error) {
+	return p.authenticate(r, c, func(ctx context.Context, at ident.InstanceID, c credentials) (candidate, error) {
 		h, err := p.applicationByID(ctx, at, c)
 		if err != nil || h.found {
 			return h, err

@@ -154,7 +154,7 @@ func (p *Provider) showJWT(r *tokenRequest, text string) (side, error) {
 	if err != nil {
 		return side{}, err
 	}
-	err = p.parsed.get(found.key).Verify(text)
+	err = p.publicKey(&found).Verify(text)
 	if err == nil && (len(found.key) == 0 || found.expires <= r.now.UnixMicro()) {
 		err = errors.New("the application has no such key, or it has expired")
 	}
