@@ -98,7 +98,7 @@ type DB interface {
 	// then. stop ends the subscription.
 	Committed() (signal <-chan struct{}, stop func())
 	// Version changes with every commit, before that is answered: two that are the same, and ok, mean that
-	// nothing was committed between them, on any node. ok is false while only the database knows: when there may
+	// no commit was answered between them, on any node. ok is false while only the database knows: when there may
 	// be other nodes.
 	Version() (version uint64, ok bool)
 	// Ping returns nil when the database answers.

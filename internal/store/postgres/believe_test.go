@@ -3,13 +3,19 @@ package postgres
 import (
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // TestWhatIsBelieved: not longer than for a period after the node was sure, by both clocks, and nothing that was
 // seen before somebody had doubts.
 func TestWhatIsBelieved(t *testing.T) {
 	const period = time.Hour
-	l := &lone{gate: newGate(period), began: time.Now(), stop: make(chan struct{}), interrupt: func() {}}
+	pc, err := pgx.ParseConfig("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLone(newGate(period), pc)
 	l.wanted.Store(true) // nobody has to look
 	alone := func(when string, want bool) {
 		t.Helper()

@@ -32,8 +32,9 @@ type lone struct {
 	began            time.Time
 	until, untilUnix atomic.Int64
 
-	wanted atomic.Bool // somebody wants to know since the goroutine looked last
-	stop   chan struct{}
+	wanted atomic.Bool     // somebody wants to know since the goroutine looked last
+	open   context.Context // ends with close
+	stop   context.CancelFunc
 
 	mu        sync.Mutex
 	stopped   chan struct{} // closed by the goroutine; nil before it is started
@@ -46,11 +47,15 @@ type lone struct {
 func newLone(g *gate, cfg *pgx.ConnConfig) *lone {
 	cfg = cfg.Copy()
 	cfg.RuntimeParams["application_name"] += " lone"
+	// That the gate is shut must outlast a crash of the server.
+	cfg.RuntimeParams["synchronous_commit"] = "on"
 	// Waiting is ended on this side alone: there is no statement to cancel.
 	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.DeadlineContextWatcherHandler{Conn: c.Conn()}
 	}
-	return &lone{gate: g, cfg: cfg, pause: lonePause, began: time.Now(), stop: make(chan struct{}), interrupt: func() {}}
+	l := &lone{gate: g, cfg: cfg, pause: lonePause, began: time.Now(), interrupt: func() {}}
+	l.open, l.stop = context.WithCancel(context.Background())
+	return l
 }
 
 // version returns how many commits there were, when the node is alone. The time is looked at first: what is
@@ -71,14 +76,15 @@ func (l *lone) version() (commits uint64, ok bool) {
 // committed counts a commit, before it is answered.
 func (l *lone) committed() { l.commits.Add(1) }
 
-// doubt says that nobody knows whether what a session has been told to commit will count: it is none of this
-// node's any more, and the node is not alone before it has ended.
+// doubt says that a session has failed to commit. When it has had no answer, nobody knows whether it counts or will: it
+// is none of this node's any more, and the node is not alone before it has ended.
 func (l *lone) doubt(c *pgx.Conn) {
+	if !c.IsClosed() && !c.PgConn().IsBusy() {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.IsClosed() {
-		l.gate.leave(c)
-	}
+	l.gate.leave(c)
 	l.doubts++
 	l.until.Store(0)
 }
@@ -90,7 +96,7 @@ func (l *lone) believe(sure time.Time, doubts uint64) {
 	if doubts != l.doubts {
 		return
 	}
-	if sure.Sub(l.began) >= time.Duration(l.until.Load()) || sure.UnixNano() >= l.untilUnix.Load() {
+	if now := time.Now(); now.Sub(l.began) >= time.Duration(l.until.Load()) || now.UnixNano() >= l.untilUnix.Load() {
 		l.commits.Add(1) // others may have been there in the meantime
 	}
 	until := sure.Add(l.gate.period)
@@ -130,7 +136,7 @@ func (l *lone) want() {
 // close makes the node not alone and ends the goroutine. It may be called once.
 func (l *lone) close() {
 	l.mu.Lock()
-	close(l.stop)
+	l.stop()
 	l.interrupt()
 	stopped := l.stopped
 	l.mu.Unlock()
@@ -139,14 +145,7 @@ func (l *lone) close() {
 	}
 }
 
-func (l *lone) closing() bool {
-	select {
-	case <-l.stop:
-		return true
-	default:
-		return false
-	}
-}
+func (l *lone) closing() bool { return l.open.Err() != nil }
 
 // run keeps a connection and serves it until close. When it breaks, so does the belief.
 func (l *lone) run() {
@@ -157,25 +156,20 @@ func (l *lone) run() {
 		if err == nil {
 			return
 		}
-		select {
-		case <-l.stop:
-		case <-time.After(l.pause):
-		}
+		_ = rest(l.open, l.pause) // whether it is over is looked at next
 	}
 }
 
 // serve connects and does what there is to do until close, and then returns nil.
 func (l *lone) serve() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
+	ctx, cancel := context.WithTimeout(l.open, stepLimit)
 	defer cancel()
 	c, err := pgx.ConnectConfig(ctx, l.cfg)
 	if err != nil {
 		return err
 	}
 	k := &keeper{lone: l, conn: c}
-	l.gate.keeper.Store(c.PgConn().PID())
 	defer func() {
-		l.gate.keeper.Store(0)
 		ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
 		defer cancel()
 		_ = c.Close(ctx) // the server ends the session, and opens the gate, either way
@@ -191,7 +185,7 @@ func (l *lone) serve() error {
 			return err
 		}
 	}
-	return k.open()
+	return k.letIn()
 }
 
 // keeper is the session that holds the gate.
@@ -233,35 +227,45 @@ func (k *keeper) makeSure(ctx context.Context) error {
 	case l.shut != k.conn.PgConn().PID():
 		return errors.New("postgres: the gate is not held by who shut it")
 	case l.others:
-		return k.open()
+		return k.letIn()
 	}
 	k.believe(sure, doubts)
 	return nil
 }
 
-// tryShut shuts the gate, if nobody else is there.
+// tryShut shuts the gate, if nobody else is there. That this was for this node is said when nobody else can believe
+// any more that it is alone: then our own new sessions need not wait at it.
 func (k *keeper) tryShut(ctx context.Context) error {
 	k.next = time.Now().Add(k.pause)
 	l, err := k.gate.look(ctx, k.conn)
 	if err != nil || l.others || l.shut != 0 {
 		return err
 	}
-	said, err := say(ctx, k.conn, fmt.Sprintf(`SELECT pg_try_advisory_lock(%d, %d); SELECT held FROM lone_node`, loneSpace, gateKey))
+	said, err := say(ctx, k.conn, fmt.Sprintf(`SELECT pg_try_advisory_lock(%d, %d)`, loneSpace, gateKey))
 	if err != nil || said[0] != "t" {
 		return err
 	}
 	k.shut = true
-	if said[1] == "t" { // somebody has ended without a word, and may still believe
-		if err := rest(ctx, patience(k.gate.period)); err != nil {
-			return err
-		}
+	said, err = say(ctx, k.conn, `SELECT held FROM lone_node`)
+	if err == nil && said[0] == "t" { // somebody has ended without a word
+		err = rest(k.lone.open, patience(k.gate.period))
 	}
-	_, err = say(ctx, k.conn, `UPDATE lone_node SET held = TRUE`)
+	if err != nil {
+		return err
+	}
+	said, err = say(ctx, k.conn, `UPDATE lone_node SET held = TRUE RETURNING held`)
+	if err == nil && said[0] != "t" {
+		err = errors.New("postgres: the row of lone_node is missing")
+	}
+	if err == nil {
+		_, err = say(ctx, k.conn, fmt.Sprintf(`SELECT pg_advisory_lock_shared(%d, %d)`, loneSpace, k.gate.node|keeperBit))
+	}
 	return err
 }
 
-// open opens the gate, when the node has stopped to believe.
-func (k *keeper) open() error {
+// letIn opens the gate, when the node has stopped to believe. Who waits there is to see that it was not left
+// without a word: that is committed before.
+func (k *keeper) letIn() error {
 	k.forget()
 	if !k.shut {
 		return nil
@@ -269,7 +273,11 @@ func (k *keeper) open() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
 	defer cancel()
 	k.shut, k.next = false, time.Now().Add(k.pause)
-	_, err := say(ctx, k.conn, fmt.Sprintf(`UPDATE lone_node SET held = FALSE; SELECT pg_advisory_unlock(%d, %d)`, loneSpace, gateKey))
+	_, err := say(ctx, k.conn, `UPDATE lone_node SET held = FALSE`)
+	if err == nil {
+		_, err = say(ctx, k.conn, fmt.Sprintf(`SELECT pg_advisory_unlock_shared(%[1]d, %[2]d), pg_advisory_unlock(%[1]d, %[3]d)`,
+			loneSpace, k.gate.node|keeperBit, gateKey))
+	}
 	return err
 }
 
@@ -287,7 +295,7 @@ func (k *keeper) wait() error {
 	case err != nil && k.conn.IsClosed():
 		return err
 	case err == nil && note.Payload != strconv.Itoa(int(k.gate.node)):
-		return k.open()
+		return k.letIn()
 	}
 	return nil
 }
@@ -297,7 +305,7 @@ func (k *keeper) interruptBy(cancel func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.interrupt = cancel
-	if k.closing() || k.wanted.Load() && (k.shut || time.Now().After(k.next)) {
+	if k.closing() || k.wanted.Load() && (k.shut || !time.Now().Before(k.next)) {
 		cancel()
 	}
 }

@@ -102,6 +102,22 @@ func TestALoneNodeKnowsItsVersion(t *testing.T) {
 	}
 }
 
+// TestOwnSessionsComeIn: who shuts the gate does not shut out its own.
+func TestOwnSessionsComeIn(t *testing.T) {
+	url := storetest.PostgresURL(t)
+	a := mustOpenLoner(t, url, time.Hour, nil) // longer than anybody waits
+	a.awaitAlone(t)
+	mine := mustNumber(t, a, `SELECT pg_backend_pid()`)
+	if _, err := admin(t, url).Exec(t.Context(), `SELECT pg_terminate_backend($1, 10000)`, mine); err != nil {
+		t.Fatal(err)
+	}
+	if again := mustNumber(t, a, `SELECT pg_backend_pid()`); again == mine {
+		t.Error("the session has not ended, and nothing is tested")
+	}
+	mustExec(t, a, `CREATE TABLE x (n BIGINT)`)
+	a.awaitAlone(t)
+}
+
 // TestAnEndWithoutAWord: the session that holds the gate shut ends, and the node does not know it. Another one comes
 // in only when the first cannot believe any more that it is alone.
 func TestAnEndWithoutAWord(t *testing.T) {
