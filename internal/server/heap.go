@@ -14,7 +14,7 @@ const (
 	restPercent = 200
 	// workSpare is how many bytes it may grow beyond that while there is work, when so many as leastLive or
 	// more are in use.
-	workSpare = 64 << 20
+	workSpare = 24 << 20
 	leastLive = 16 << 20
 )
 
