@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 )
 
@@ -20,11 +21,21 @@ func readDocument(domain, path string) func(*restClient) call {
 }
 
 // measureIssuer lets many clients read what everybody reads of an issuer, beside a bare handler that writes the
-// same bytes and asks no database.
-func (f *field) measureIssuer(ctx context.Context, s servers) error {
+// same bytes and asks no database; and once more while a second node serves the same database, where the engine lets it.
+func (f *field) measureIssuer(ctx context.Context, s servers) (err error) {
 	const discovery, keys = "/.well-known/openid-configuration", "/oauth/v2/keys"
 	domain := f.signers[0].domain
-	return f.measureDocuments(ctx, s, leastPublic,
+	err = f.measureDocuments(ctx, s, leastPublic,
 		document{what: "discovery", path: discovery, does: readDocument(domain, discovery)},
 		document{what: "keys of an issuer", path: keys, does: readDocument(domain, keys)})
+	if err != nil || !f.engine.shared() {
+		return err
+	}
+	second, err := f.start(ctx, f.large, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.end(second)) }()
+	return f.measureDocuments(ctx, s, noTarget,
+		document{what: "discovery, beside a second node", path: discovery, does: readDocument(domain, discovery)})
 }

@@ -135,10 +135,10 @@ is taken over the calls of all rounds.
   signature, one verification and what goes with it; what they are compared with is that cryptography
   alone, on all processors.
 - Discovery and keys are compared with a handler that has the bytes in memory and asks nobody. What
-  castellan answers is never out of date, on any node, so on PostgreSQL it asks the database, with a
-  statement that begins after the request: clients who ask at the same time share one, half of them
-  each. That round trip, and the wait for it, is the difference from SQLite, where one process has the
-  database and knows by itself that nothing was committed.
+  castellan answers is never out of date, on any node. One node alone knows by itself that nothing
+  was committed; with a second one beside it, it asks the database each time, with a statement that
+  begins after the request: clients who ask at the same time share one, half of them each. That round
+  trip, and the wait for it, is the difference.
 - The last column quotes what the issue measured of the reference on an equal machine. It is
   context and was not measured here.
 `, hold, all, r.begun.UTC().Format("2006-01-02 15:04 UTC"), r.took.Round(time.Second), r.version,
