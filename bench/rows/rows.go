@@ -57,11 +57,12 @@ type Part struct {
 var (
 	// idText matches ids as ident.Source makes them.
 	idText = regexp.MustCompile(`[0-9]{17,20}`)
-	// suffixText matches the random part of a generated domain.
-	suffixText = regexp.MustCompile(`-([a-z0-9]{6})\.`)
+	// suffixText matches the random part of a generated domain, castellan's or one of these rows.
+	suffixText = regexp.MustCompile(`-([a-z0-9]{6,7})\.`)
 )
 
-const suffixLength = 6
+// suffixLength is that of the random part in these rows: one more than castellan's.
+const suffixLength = 7
 
 // auditLog is a table of the operator: its rows say which instance a call was about, and are no part
 // of that. They are written apart from what the call does, under keys of their own.
@@ -375,19 +376,19 @@ func (v Value) arg(ids []string, suffix string) any {
 	return b.String()
 }
 
-// suffix returns six letters or digits, other ones for every n up to two thousand million, in
-// no order, as the random ones they stand for.
+// suffix returns letters or digits, other ones for every n up to two thousand million, in no order, as the
+// random ones they stand for. They are one more than those, so that none is that of an instance that is there already.
 func suffix(n uint64) string {
 	const (
 		alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
 		all      = 36 * 36 * 36 * 36 * 36 * 36
 		step     = 1_500_450_271 // a prime, so that every remainder comes once
 	)
-	var b [suffixLength]byte
+	var b [suffixLength - 1]byte
 	rest := n % all * step % all
 	for i := range b {
 		b[i] = alphabet[rest%36]
 		rest /= 36
 	}
-	return string(b[:])
+	return string(b[:]) + "x"
 }

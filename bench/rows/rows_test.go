@@ -126,7 +126,7 @@ func TestNewWriterRefusesAnEmptyShape(t *testing.T) {
 }
 
 func TestSuffixesDiffer(t *testing.T) {
-	form := regexp.MustCompile(`^[a-z0-9]{6}$`)
+	form := regexp.MustCompile(`^[a-z0-9]{7}$`)
 	seen := make(map[string]uint64)
 	for n := uint64(1); n <= 200_000; n++ {
 		s := suffix(n)
