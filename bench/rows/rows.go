@@ -134,7 +134,7 @@ func (v Value) size() (n int) {
 		case p.ID > 0:
 			n += len("300000000000000000")
 		case p.Suffix:
-			n += suffixLength
+			n += suffixLength - 1 // as castellan writes it
 		default:
 			n += len(p.Stays)
 		}
