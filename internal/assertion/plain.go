@@ -1,8 +1,9 @@
 package assertion
 
 // Most tokens are plain: objects of short texts, whole numbers and lists of texts, without an escape. Reading
-// those costs far less than a decoder that has to be ready for everything, and it is done for each request. Whatever else there is in a text, a mistake or a repetition among it, is left to that decoder:
-// here it is never refused, only not read.
+// those costs far less than a decoder that has to be ready for everything, and it is done for each request.
+// Whatever else there is in a text, a mistake or a repetition among it, is left to that decoder: here it is never
+// refused, only not read.
 
 // kind is what a plain value is.
 type kind byte
