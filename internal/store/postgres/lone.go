@@ -284,10 +284,12 @@ func (k *keeper) letIn() error {
 // wait returns when there may be something to do. It opens the gate for who asks.
 func (k *keeper) wait() error {
 	ctx, cancel := context.WithCancel(context.Background())
-	if pause := time.Until(k.next); !k.shut && pause > 0 {
-		ctx, cancel = context.WithTimeout(context.Background(), pause)
-	}
 	defer cancel()
+	if !k.shut && time.Now().Before(k.next) {
+		var over context.CancelFunc
+		ctx, over = context.WithDeadline(ctx, k.next)
+		defer over()
+	}
 	k.interruptBy(cancel)
 	defer k.interruptBy(func() {})
 	note, err := k.conn.WaitForNotification(ctx)
