@@ -65,10 +65,10 @@ var elements = []element{
 	machine("keeper", "agency"), pat("keeper"),
 	machine("auditor", "agency"), pat("auditor"),
 
-	project("shop", false), project("club", true),
-	grant("shop", "home", "buyer"), grant("shop", "agency", "partner"), grant("club", "home", "guest"),
-	authorization("buyer", "shop", "home", "grant of shop to home"), authorization("seller", "shop", "publisher"),
-	authorization("partner", "shop", "agency", "grant of shop to agency"), authorization("guest", "club", "home", "grant of club to home"),
+	project("shop", false), project("club", true), sellers,
+	grant("shop", "home", "guest"), grant("shop", "agency", "partner"), grant("club", "home", "guest"), buyers,
+	authorization("shop", "home", "buyers of home", "buyer", "guest"), authorization("shop", "publisher", "sellers of shop", "seller"),
+	authorization("shop", "agency", "grant of shop to agency", "partner"), authorization("club", "home", "grant of club to home", "guest"),
 
 	application("web", "shop", oidc(applicationv2.OIDCAuthMethodType_OIDC_AUTH_METHOD_TYPE_BASIC)), appSecret("web", "shop"),
 	application("native", "shop", oidc(applicationv2.OIDCAuthMethodType_OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT)), appKey("native", "shop"),
@@ -229,8 +229,8 @@ func userSecret(of string) element {
 	}}
 }
 
-// project is a project of publisher, with all roles that are given on one. A strict one takes only users that
-// are authorized for it, of organizations that have it.
+// project is a project of publisher, with the roles that are given on one, but sellers. A strict one takes only
+// users that are authorized for it, of organizations that have it.
 func project(name string, strict bool) element {
 	return element{name: name, on: []string{"publisher"}, make: func(w *world) {
 		made := new(projectv2.CreateProjectResponse)
@@ -238,10 +238,28 @@ func project(name string, strict bool) element {
 			OrganizationId: w.id["publisher"], Name: name, AuthorizationRequired: strict, ProjectAccessRequired: strict,
 		}, made)
 		w.id[name] = made.GetProjectId()
-		for _, role := range []string{"buyer", "seller", "partner", "guest"} {
-			w.do(projects+"AddProjectRole", &projectv2.AddProjectRoleRequest{ProjectId: w.id[name], RoleKey: role, DisplayName: role}, nil)
+		for _, role := range []string{"buyer", "partner", "guest"} {
+			addRole(w, name, role)
 		}
 	}}
+}
+
+func addRole(w *world, project, role string) {
+	w.do(projects+"AddProjectRole", &projectv2.AddProjectRoleRequest{ProjectId: w.id[project], RoleKey: role, DisplayName: role}, nil)
+}
+
+// sellers is a role of its project, and buyers one that an organization has by the grant of the project: a role may
+// go while all that it was given by stays.
+var (
+	sellers = element{name: "sellers of shop", on: []string{"shop"}, make: func(w *world) { addRole(w, "shop", "seller") }}
+	buyers  = element{name: "buyers of home", on: []string{"grant of shop to home"}, make: func(w *world) { grantHome(w, "guest", "buyer") }}
+)
+
+// grantHome sets the roles of shop that home may give.
+func grantHome(w *world, roles ...string) {
+	w.do(projects+"UpdateProjectGrant", &projectv2.UpdateProjectGrantRequest{
+		ProjectId: w.id["shop"], GrantedOrganizationId: w.id["home"], RoleKeys: roles,
+	}, nil)
 }
 
 // grant is that of a project to an organization.
@@ -253,13 +271,17 @@ func grant(of, to, role string) element {
 	}}
 }
 
-// authorization gives robot a role on a project, in an organization that has the project by more.
-func authorization(role, on, org string, more ...string) element {
-	name := "authorization as " + role
-	return element{name: name, on: append([]string{on, org}, more...), with: []string{"robot"}, make: func(w *world) {
+// authorization gives robot roles on a project, in an organization that may give them by something more. It is called
+// by the first. One that is there still has only lost that role, and gives way.
+func authorization(on, org, by string, roles ...string) element {
+	name := "authorization as " + roles[0]
+	return element{name: name, on: []string{on, org, by}, with: []string{"robot"}, make: func(w *world) {
+		if before := w.id[name]; before != "" {
+			w.do(grants+"DeleteAuthorization", &authorizationv2.DeleteAuthorizationRequest{Id: before}, nil)
+		}
 		made := new(authorizationv2.CreateAuthorizationResponse)
 		w.do(grants+"CreateAuthorization", &authorizationv2.CreateAuthorizationRequest{
-			UserId: w.id["robot"], ProjectId: w.id[on], OrganizationId: w.id[org], RoleKeys: []string{role},
+			UserId: w.id["robot"], ProjectId: w.id[on], OrganizationId: w.id[org], RoleKeys: roles,
 		}, made)
 		w.id[name] = made.GetId()
 	}}

@@ -185,35 +185,22 @@ func ofAuthorization(role string) []way {
 	}
 }
 
-// ofTakenRoles are ways in which an authorization stays and its role goes: from it, from the grant by which the
-// organization has the project, from the project. Who gives the role again gives it to the authorization, too.
+// ofTakenRoles are ways in which an authorization stays and its role goes: from it, from the project, from the grant by
+// which the organization has the project.
 func ofTakenRoles() []way {
-	authorize := func(w *world, as string, roles ...string) {
-		w.do(grants+"UpdateAuthorization", &authorizationv2.UpdateAuthorizationRequest{Id: w.id["authorization as "+as], RoleKeys: roles}, nil)
-	}
-	grant := func(w *world, role string) {
-		w.do(projects+"UpdateProjectGrant", &projectv2.UpdateProjectGrantRequest{
-			ProjectId: w.id["shop"], GrantedOrganizationId: w.id["home"], RoleKeys: []string{"guest", role},
-		}, nil)
+	authorize := func(role string) func(w *world) {
+		return func(w *world) {
+			w.do(grants+"UpdateAuthorization", &authorizationv2.UpdateAuthorizationRequest{
+				Id: w.id["authorization as seller"], RoleKeys: []string{role},
+			}, nil)
+		}
 	}
 	return []way{
-		{"authorization as seller", "for another role", func(w *world) { authorize(w, "seller", "guest") },
-			func(w *world) { authorize(w, "seller", "seller") }, byOwner},
-		{"authorization as seller", "for a role that is removed", func(w *world) {
-			authorize(w, "seller", "seller", "guest")
+		{"authorization as seller", "for another role", authorize("guest"), authorize("seller"), byOwner},
+		{"sellers of shop", "removed", func(w *world) {
 			w.do(projects+"RemoveProjectRole", &projectv2.RemoveProjectRoleRequest{ProjectId: w.id["shop"], RoleKey: "seller"}, nil)
-		}, func(w *world) {
-			w.do(projects+"AddProjectRole", &projectv2.AddProjectRoleRequest{ProjectId: w.id["shop"], RoleKey: "seller", DisplayName: "seller"}, nil)
-			authorize(w, "seller", "seller")
-		}, byOwner},
-		{"authorization as buyer", "for a role that is not granted any more", func(w *world) {
-			grant(w, "buyer")
-			authorize(w, "buyer", "guest", "buyer")
-			grant(w, "seller")
-		}, func(w *world) {
-			grant(w, "buyer")
-			authorize(w, "buyer", "buyer")
-		}, byOwner},
+		}, nil, byOwner},
+		{"buyers of home", "not granted any more", func(w *world) { grantHome(w, "guest") }, nil, byOwner},
 	}
 }
 
