@@ -140,6 +140,7 @@ func (w *world) ask(node int, endpoint string, form url.Values, h http.Header) (
 		verb, body = http.MethodPost, form.Encode()
 		h.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	h.Set("X-Forwarded-For", w.from)
 	status, header, text := kit.Raw(w, w.at[node].HTTP, verb, w.at[node].URL+endpoint, body, h)
 	a.status = status
 	if header.Get("Content-Type") == "application/json" {

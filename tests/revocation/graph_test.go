@@ -134,6 +134,8 @@ func (w *world) check(s state, when string, these []path, everywhere bool) {
 			if want == works && !everywhere && node != (w.checks+i)%len(w.nodes) {
 				continue
 			}
+			w.tries++
+			w.from = address(0, w.tries/visits)
 			if got := p.try(w, node); got != want {
 				w.Errorf("%s (%v): node %d: %s: %s, want %s", when, s, node+1, p.name, got, want)
 			}

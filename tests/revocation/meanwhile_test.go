@@ -43,9 +43,11 @@ func (w *world) race(by way) {
 	var racing sync.WaitGroup
 	for node := range w.nodes {
 		racing.Go(func() {
+			racer := *w
 			for i := 0; !over.Load(); i++ {
+				racer.from = address(1+node, i/visits)
 				p := resting[(i*7+node)%len(resting)] // neighbors are much alike
-				if got := p.try(w, node); got != works && got != down.want(p) && ours(got) {
+				if got := p.try(&racer, node); got != works && got != down.want(p) && ours(got) {
 					w.Errorf("while %v: node %d: %s: %s", by, node+1, p.name, got)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"fmt"
 	"maps"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -43,8 +44,9 @@ type world struct {
 	holder *dpoptest.Holder  // has the key that tokens are bound to
 	signed map[string]string // assertions, which are good for long
 	tails  []*kit.Stream     // of events, by node
-	// How many marks there are in the log, how many system users were made, and how many checks.
-	marks, made, checks int
+	from   string            // the address the issuer is asked from
+	// How many marks there are in the log, how many system users were made, how many checks, and how many tries of paths.
+	marks, made, checks, tries int
 }
 
 // key is the private key of a user or an application.
@@ -81,6 +83,7 @@ func newWorldAt(t *testing.T, nodes []*kit.Node, name string, clock ident.Clock,
 		id: make(map[string]string), text: make(map[string]string), beside: make(map[string]string),
 		key: make(map[string]key), ends: maps.Clone(ends), holder: dpoptest.New(t), signed: make(map[string]string), tails: make([]*kit.Stream, len(nodes)),
 	}
+	w.from = address(0, 0)
 	for _, n := range nodes {
 		w.at = append(w.at, n.At(t, w.host))
 	}
@@ -99,6 +102,15 @@ func (w *world) until(name string) *timestamppb.Timestamp {
 		return timestamppb.New(end)
 	}
 	return timestamppb.New(w.clock.Now().Add(365 * 24 * time.Hour))
+}
+
+// visits is how often paths are tried from one address: the failures they are expected to have are no reason yet to
+// ask it to wait (package throttle).
+const visits = 50
+
+// address is one of those that somebody asks from.
+func address(who, i int) string {
+	return netip.AddrFrom4([4]byte{10, byte(who), byte(i >> 8), byte(i)}).String()
 }
 
 // do makes a call that must succeed, as the owner of the instance.
