@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,9 @@ const (
 	// noCheckpoint leaves checkpoints to the writer.
 	noCheckpoint = "wal_autocheckpoint(0)"
 )
+
+// busyPause is about how long opening a connection pauses before it is tried again.
+const busyPause = 4 * time.Millisecond
 
 // dsn returns the name by which the driver opens the file. Pragmas are run in the given order,
 // after those that every connection has.
@@ -81,13 +85,19 @@ const slowStatement = time.Millisecond
 // interrupt could roll back neighbours.
 var noCancel = context.Background()
 
-// connect opens a connection.
+// connect opens a connection. Where programs that wait for the file would wait for each other, as when several make it
+// one with a write-ahead log, SQLite does not let them: then it is tried again, until the busy timeout.
 func (f file) connect(pragmas ...string) (*conn, error) {
 	connector, err := sqlite.NewConnector(f.dsn(pragmas...))
 	if err != nil {
 		return nil, unavailable(err)
 	}
+	begun := time.Now()
 	dc, err := connector.Connect(noCancel)
+	for isBusy(err) && time.Since(begun) < f.busy {
+		time.Sleep(busyPause/2 + rand.N(busyPause))
+		dc, err = connector.Connect(noCancel)
+	}
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -57,6 +57,12 @@ func classify(err error) error {
 	return unavailable(err) // busy, locked, I/O error, disk full, out of memory, not a database
 }
 
+// isBusy reports whether another connection holds a lock that is in the way.
+func isBusy(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // conflictTable finds the table in "UNIQUE constraint failed: table.column, ...". For an index
 // on an expression SQLite says "index 'name'" instead.
 func (c *conn) conflictTable(msg string) string {
