@@ -37,6 +37,9 @@ const (
 // busyPause is about how long opening a connection pauses before it is tried again.
 const busyPause = 4 * time.Millisecond
 
+// quietTime is how long a connection must have been of no use before it gives back what it keeps for a busy time.
+const quietTime = 3 * time.Second
+
 // dsn returns the name by which the driver opens the file. Pragmas are run in the given order,
 // after those that every connection has.
 func (f file) dsn(pragmas ...string) string {
@@ -140,6 +143,10 @@ func (c *conn) statement(sql string) (*stmt, error) {
 	c.stmts[sql] = s
 	return s, nil
 }
+
+// shrink gives back the pages that the connection has in memory. It is for speed alone: the operating system has most
+// of them too, and those of a cache that works come back with the next statements.
+func (c *conn) shrink() error { return c.exec("PRAGMA shrink_memory") }
 
 // exec runs a statement that returns no rows.
 func (c *conn) exec(sql string, args ...any) error {

@@ -8,10 +8,6 @@ import (
 	"time"
 )
 
-// trimInterval is how long a reader must have been of no use before it is closed: its cache would keep one or two
-// megabytes for the next busy hour.
-const trimInterval = 3 * time.Second
-
 // readers is a bounded pool of connections that can only read. They are opened when first
 // needed; the one used last is used next, so that few stay warm when there is little to do, and the
 // others can be closed.
@@ -24,7 +20,7 @@ type readers struct {
 	idle []*conn
 	// spare is how many of the idle ones nobody has needed since the last trim: the first.
 	spare int
-	// trimming calls trim while more than one is idle; nil when that is not due.
+	// trimming calls trim after each use, and until nobody needs any; nil when that is not due.
 	trimming *time.Timer
 }
 
@@ -78,24 +74,26 @@ func (p *readers) pop() *conn {
 func (p *readers) put(c *conn) {
 	p.mu.Lock()
 	p.idle = append(p.idle, c)
-	if len(p.idle) > 1 && p.trimming == nil {
-		p.trimming = time.AfterFunc(trimInterval, p.trim)
+	if p.trimming == nil {
+		p.trimming = time.AfterFunc(quietTime, p.trim)
 	}
 	p.mu.Unlock()
 	<-p.slots
 }
 
-// trim closes the connections that nobody has needed since it was called last, but for one.
+// trim closes the connections that nobody has needed since it was called last. One stays, and gives back its cache
+// alone, so that who comes after a quiet time need not open the file.
 func (p *readers) trim() {
 	p.mu.Lock()
-	n := max(0, min(p.spare, len(p.idle)-1))
-	unused := slices.Clone(p.idle[:n])
-	p.idle = slices.Delete(p.idle, 0, n)
-	p.spare = len(p.idle)
+	unused := slices.Clone(p.idle[:p.spare])
+	p.idle = slices.Delete(p.idle, 0, p.spare)
 	p.trimming = nil
-	if len(p.idle) > 1 {
-		p.trimming = time.AfterFunc(trimInterval, p.trim)
+	if last := len(unused) - 1; len(p.idle) > 0 {
+		p.trimming = time.AfterFunc(quietTime, p.trim)
+	} else if last >= 0 && unused[last].shrink() == nil {
+		p.idle, unused = append(p.idle, unused[last]), unused[:last]
 	}
+	p.spare = len(p.idle)
 	p.mu.Unlock()
 	for _, c := range unused {
 		_ = c.close() // it has only read: nothing is lost
@@ -124,6 +122,6 @@ func (p *readers) close() error {
 	for _, c := range p.idle {
 		errs = append(errs, c.close())
 	}
-	p.idle = nil
+	p.idle, p.spare = nil, 0
 	return errors.Join(errs...)
 }

@@ -272,6 +272,25 @@ func TestLogIsReadFromAPosition(t *testing.T) {
 	}
 }
 
+// TestShrink: a connection that has given back its cache works as before, and a writer that has none gives back
+// nothing.
+func TestShrink(t *testing.T) {
+	w := writer{file: file{path: filepath.Join(t.TempDir(), "castellan.db"), busy: time.Second}}
+	w.shrink()
+	if err := w.connect(); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{`CREATE TABLE x (n INTEGER) STRICT`, `INSERT INTO x VALUES (1)`, `INSERT INTO x VALUES (2)`} {
+		w.shrink()
+		if err := w.conn.exec(sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	if err := w.close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestReadersThatNobodyNeedsAreClosed: those of a busy time do not keep their caches for ever, and those that are
 // used stay.
 func TestReadersThatNobodyNeedsAreClosed(t *testing.T) {
@@ -290,20 +309,21 @@ func TestReadersThatNobodyNeedsAreClosed(t *testing.T) {
 			db.readers.put(c)
 		}
 	}
+	before := false
 	for i, step := range []struct {
 		used, left int
 		again      bool // there will be another trim
 	}{
-		{4, 4, true}, {2, 2, true}, {2, 2, true}, {1, 1, false}, {3, 3, true}, {0, 1, false}, {0, 1, false},
+		{4, 4, true}, {2, 2, true}, {2, 2, true}, {1, 1, true}, {3, 3, true}, {0, 1, false}, {0, 1, false}, {1, 1, true},
 	} {
 		use(step.used)
 		db.readers.mu.Lock()
 		due := db.readers.trimming != nil && db.readers.trimming.Stop() // it is called here
-		many := len(db.readers.idle) > 1
 		db.readers.mu.Unlock()
-		if due != many {
+		if due != (before || step.used > 0) {
 			t.Errorf("step %d: a trim is due: %v", i+1, due)
 		}
+		before = step.again
 		db.readers.trim()
 		if left, again := len(db.readers.idle), db.readers.trimming != nil; left != step.left || again != step.again {
 			t.Errorf("step %d: %d are left, another trim: %v; want %d, %v", i+1, left, again, step.left, step.again)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"time"
 
 	"castellan/internal/store"
 )
@@ -126,13 +127,28 @@ func (t *turn) endSavepoint(err error) error {
 // run is the goroutine of the writer.
 func (w *writer) run() {
 	defer close(w.stopped)
+	quiet := time.NewTimer(quietTime)
+	defer quiet.Stop()
 	for {
 		select {
 		case t := <-w.turns:
 			w.group(t)
+			quiet.Reset(quietTime)
+		case <-quiet.C:
+			w.shrink()
 		case <-w.stop:
 			return
 		}
+	}
+}
+
+// shrink gives back what the connection keeps for a busy time. One that cannot do that is given up.
+func (w *writer) shrink() {
+	if w.conn == nil {
+		return
+	}
+	if err := w.conn.shrink(); err != nil {
+		w.reset()
 	}
 }
 
