@@ -58,39 +58,44 @@ func New(base string, transport http.RoundTripper, timeout time.Duration, token 
 // Invoke makes one call with the Connect protocol and returns the answer. key, unless empty,
 // makes it repeatable. Its errors are of package connect, see [Client.Explain].
 func Invoke[Req, Res any](ctx context.Context, c *Client, procedure, key string, request *Req) (*Res, error) {
-	answer, err := send[Req, Res](ctx, c, procedure, idempotencyKey, key, request)
-	if err != nil {
+	answer := new(Res)
+	if _, err := c.send(ctx, procedure, idempotencyKey, key, box{request}, box{answer}); err != nil {
 		return nil, err
 	}
-	return answer.Msg, nil
+	return answer, nil
 }
 
 // InvokePage is [Invoke] for a page of a list. It begins at position, the next of an answer to the
 // same request, unless that is empty; next is empty for the last page, and for lists that do not
 // say it.
 func InvokePage[Req, Res any](ctx context.Context, c *Client, procedure, position string, request *Req) (_ *Res, next string, _ error) {
-	answer, err := send[Req, Res](ctx, c, procedure, call.PageHeader, position, request)
+	answer := new(Res)
+	with, err := c.send(ctx, procedure, call.PageHeader, position, box{request}, box{answer})
 	if err != nil {
 		return nil, "", err
 	}
-	return answer.Msg, answer.Header().Get(call.NextPageHeader), nil
+	return answer, with.Get(call.NextPageHeader), nil
 }
 
-// send makes one call, with a header beside that of the token unless its value is empty.
-func send[Req, Res any](ctx context.Context, c *Client, procedure, header, value string, request *Req) (*connect.Response[Res], error) {
+// send makes one call, with a header beside that of the token unless its value is empty. It returns the headers of the
+// answer.
+func (c *Client) send(ctx context.Context, procedure, header, value string, request, answer box) (http.Header, error) {
 	token, err := c.token()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	asked := connect.NewRequest(request)
-	asked.Header().Set("Authorization", "Bearer "+token)
+	asked := asking(request, token)
 	if value != "" {
 		asked.Header().Set(header, value)
 	}
 	defer c.wait("waiting for " + c.base)()
-	return connect.NewClient[Req, Res](c.http, c.base+procedure, connect.WithReadMaxBytes(maxAnswer)).CallUnary(ctx, asked)
+	answered, err := c.calls(procedure, func() any { return answer.message }).CallUnary(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	return answered.Header(), nil
 }
 
 // CreateInstance calls CreateInstance; see [Invoke] for key and errors.

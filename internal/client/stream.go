@@ -30,12 +30,9 @@ func Stream[Req, Res any](ctx context.Context, c *Client, procedure string, requ
 		}
 	})
 	defer alive.Stop()
-	asked := connect.NewRequest(request)
-	asked.Header().Set("Authorization", "Bearer "+token)
 	begin := sync.OnceFunc(c.wait("waiting for " + c.base))
 	defer begin()
-	client := connect.NewClient[Req, Res](c.http, c.base+procedure, connect.WithReadMaxBytes(maxAnswer))
-	stream, err := client.CallServerStream(ctx, asked)
+	stream, err := c.calls(procedure, func() any { return new(Res) }).CallServerStream(ctx, asking(box{request}, token))
 	if err != nil {
 		return cause(ctx, err)
 	}
@@ -44,7 +41,7 @@ func Stream[Req, Res any](ctx context.Context, c *Client, procedure string, requ
 		begin()
 		begun.Store(true)
 		alive.Reset(c.silence)
-		if err := see(stream.Msg()); err != nil {
+		if err := see(stream.Msg().message.(*Res)); err != nil {
 			return err
 		}
 	}
