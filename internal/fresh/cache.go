@@ -16,14 +16,15 @@ import (
 // It is safe for concurrent use.
 type Cache[K comparable, V any] struct {
 	epochs  *Epochs
-	entries *otter.Cache[K, *entry[V]]
+	entries *otter.Cache[K, *entry]
 	loads   flight.Group[load[K], V]
 }
 
-// entry is a value and when it was read.
-type entry[V any] struct {
+// entry is a value and when it was read. It is of one type whatever the value is, or the cache below would be compiled
+// once for each type.
+type entry struct {
 	instance ident.InstanceID
-	value    V
+	value    any
 	at       eventlog.Epochs   // as they were before it was read
 	uses     eventlog.EpochSet // those of the tables it was read from
 	// unread says that the epochs are not known: the value is good for nobody but the one it was read
@@ -34,18 +35,18 @@ type entry[V any] struct {
 }
 
 // newEntry returns an entry for a value that was read after its epochs were.
-func newEntry[V any](instance ident.InstanceID, v V, r reading, uses eventlog.EpochSet) *entry[V] {
-	e := &entry[V]{instance: instance, value: v, at: r.epochs, uses: uses}
+func newEntry(instance ident.InstanceID, v any, r reading, uses eventlog.EpochSet) *entry {
+	e := &entry{instance: instance, value: v, at: r.epochs, uses: uses}
 	e.version.Store(r.version)
 	return e
 }
 
 // unchanged reports whether an entry is valid because nothing at all was committed since it was. version is
 // that of now.
-func (e *entry[V]) unchanged(version uint64) bool { return version != 0 && e.version.Load() == version }
+func (e *entry) unchanged(version uint64) bool { return version != 0 && e.version.Load() == version }
 
 // valid reports whether nothing has changed that an entry was made of.
-func (e *entry[V]) valid(r reading) bool {
+func (e *entry) valid(r reading) bool {
 	if e.unread || r.epochs.Since(e.at).Has(e.uses) {
 		return false
 	}
@@ -66,7 +67,7 @@ type load[K comparable] struct {
 func NewCache[K comparable, V any](epochs *Epochs, size int) *Cache[K, V] {
 	return &Cache[K, V]{
 		epochs:  epochs,
-		entries: otter.Must(&otter.Options[K, *entry[V]]{MaximumSize: size}),
+		entries: otter.Must(&otter.Options[K, *entry]{MaximumSize: size}),
 	}
 }
 
@@ -79,7 +80,7 @@ func (c *Cache[K, V]) Get(ctx context.Context, instance ident.InstanceID, key K,
 ) (V, error) {
 	kept, ok := c.entries.GetIfPresent(key)
 	if ok && kept.unchanged(c.epochs.version()) {
-		return kept.value, nil
+		return kept.value.(V), nil
 	}
 	r, err := c.epochs.of(ctx, instance)
 	switch {
@@ -90,12 +91,12 @@ func (c *Cache[K, V]) Get(ctx context.Context, instance ident.InstanceID, key K,
 		c.entries.Invalidate(key)
 		return read(ctx, c.epochs.db)
 	case ok && kept.valid(r):
-		return kept.value, nil
+		return kept.value.(V), nil
 	}
 	return c.loads.Do(ctx, load[K]{key, r.epochs}, func(ctx context.Context) (V, error) {
 		// Another may have read since this one looked.
 		if kept, ok := c.entries.GetIfPresent(key); ok && kept.valid(r) {
-			return kept.value, nil
+			return kept.value.(V), nil
 		}
 		q := c.epochs.watch()
 		v, err := read(ctx, q)
@@ -114,7 +115,7 @@ func (c *Cache[K, V]) Find(ctx context.Context, key K,
 ) (V, error) {
 	kept, ok := c.entries.GetIfPresent(key)
 	if ok && kept.unchanged(c.epochs.version()) {
-		return kept.value, nil
+		return kept.value.(V), nil
 	}
 	var r reading
 	if ok {
@@ -124,7 +125,7 @@ func (c *Cache[K, V]) Find(ctx context.Context, key K,
 			return zero, err
 		}
 		if r.exists && kept.valid(r) {
-			return kept.value, nil
+			return kept.value.(V), nil
 		}
 	}
 	q := c.epochs.watch()
@@ -135,7 +136,7 @@ func (c *Cache[K, V]) Find(ctx context.Context, key K,
 	case r.exists && instance == kept.instance:
 		c.entries.Set(key, newEntry(instance, v, r, q.uses))
 	default:
-		c.entries.Set(key, &entry[V]{instance: instance, unread: true})
+		c.entries.Set(key, &entry{instance: instance, unread: true})
 	}
 	return v, err
 }
@@ -144,7 +145,7 @@ func (c *Cache[K, V]) Find(ctx context.Context, key K,
 // from it what cannot change.
 func (c *Cache[K, V]) Stale(key K) (V, bool) {
 	if e, ok := c.entries.GetIfPresent(key); ok && !e.unread {
-		return e.value, true
+		return e.value.(V), true
 	}
 	var zero V
 	return zero, false

@@ -23,7 +23,7 @@ const (
 // It is safe for concurrent use.
 type Places struct {
 	clock ident.Clock
-	cache *otter.Cache[[sha256.Size]byte, place]
+	cache *otter.Cache[[sha256.Size]byte, *place]
 }
 
 type place struct {
@@ -35,14 +35,14 @@ type place struct {
 func NewPlaces(clock ident.Clock) *Places {
 	return &Places{
 		clock: clock,
-		cache: otter.Must(&otter.Options[[sha256.Size]byte, place]{MaximumSize: maxPlaces}),
+		cache: otter.Must(&otter.Options[[sha256.Size]byte, *place]{MaximumSize: maxPlaces}),
 	}
 }
 
 // Keep remembers the row before an offset, in whatever form its noun gives it. list names the list
 // with everything about the search but its page; caller is who read it, and who alone finds it again.
 func (p *Places) Keep(caller, list string, offset uint64, row []byte) {
-	p.cache.Set(placeKey(caller, list, offset), place{row, p.clock.Now().Add(placeLife)})
+	p.cache.Set(placeKey(caller, list, offset), &place{row, p.clock.Now().Add(placeLife)})
 }
 
 // Find returns the row that was kept last, nil when there is none.

@@ -39,7 +39,7 @@ func (r *Registry) Ask(db store.Querier) {
 
 // isCurrent reports whether what is remembered of a token is so still. A token that is remembered
 // has proved who sent it, so the question does not wait behind those of strangers.
-func (r *Registry) isCurrent(ctx context.Context, v verifiedToken) (bool, error) {
+func (r *Registry) isCurrent(ctx context.Context, v *verifiedToken) (bool, error) {
 	if v.user.caller.Sequence == 0 {
 		return true, nil
 	}

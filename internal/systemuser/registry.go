@@ -42,7 +42,7 @@ type Registry struct {
 
 	// verified remembers tokens whose signature was right, by their SHA-256. Checking a
 	// signature takes 60 us or more, and clients send the same token for up to an hour.
-	verified *otter.Cache[[sha256.Size]byte, verifiedToken]
+	verified *otter.Cache[[sha256.Size]byte, *verifiedToken]
 }
 
 // snapshot is the set of users between two reloads.
@@ -73,7 +73,7 @@ func (v *verifiedToken) caller() Caller {
 func NewRegistry(users []Config, issuer string, clock ident.Clock) (*Registry, error) {
 	r := &Registry{
 		issuer: issuer, clock: clock,
-		verified: otter.Must(&otter.Options[[sha256.Size]byte, verifiedToken]{MaximumSize: maxVerified}),
+		verified: otter.Must(&otter.Options[[sha256.Size]byte, *verifiedToken]{MaximumSize: maxVerified}),
 	}
 	r.current.Store(&snapshot{})
 	if err := r.Reload(users); err != nil {
@@ -139,7 +139,7 @@ func (r *Registry) Verify(ctx context.Context, token string) (Caller, error) {
 	if err != nil {
 		return Caller{}, errBadToken.WithCause(err)
 	}
-	v := verifiedToken{generation: users.generation, user: users.users[c.Subject], valid: c}
+	v := &verifiedToken{generation: users.generation, user: users.users[c.Subject], valid: c}
 	if v.user == nil {
 		if v.user, err = r.lookUp(ctx, c.Subject); err != nil {
 			return Caller{}, err
