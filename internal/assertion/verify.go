@@ -28,7 +28,7 @@ func (k *Key) Verify(text string) error {
 		return errors.New("the token is not three parts joined by dots")
 	}
 	head, end := text[:first], text[last+1:]
-	if strings.ContainsAny(head, "\r\n") || strings.ContainsAny(end, "\r\n") { // the decoder would skip them
+	if hasBreaks(head) || hasBreaks(end) {
 		return errors.New("the token has a line break")
 	}
 	// Room for what is not kept.
