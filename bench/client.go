@@ -62,9 +62,17 @@ func dialREST(addr, token string) (*restClient, error) {
 // do sends one request and returns the answer, which is good until the next. An answer other
 // than 200 is a *statusError.
 func (c *restClient) do(method, path string, body []byte) ([]byte, error) {
+	if err := c.send(method, path, body); err != nil {
+		return nil, err
+	}
+	return c.receive(method, path)
+}
+
+// send sends one request; receive must follow.
+func (c *restClient) send(method, path string, body []byte) error {
 	if now := time.Now(); now.Sub(c.begun) > callLimit/10 {
 		if err := c.conn.SetDeadline(now.Add(callLimit)); err != nil {
-			return nil, err
+			return err
 		}
 		c.begun = now
 	}
@@ -81,9 +89,12 @@ func (c *restClient) do(method, path string, body []byte) ([]byte, error) {
 	}
 	out = append(append(out, "\r\n"...), body...)
 	c.out = out
-	if _, err := c.conn.Write(out); err != nil {
-		return nil, err
-	}
+	_, err := c.conn.Write(out)
+	return err
+}
+
+// receive returns the answer to the request that was sent, see do.
+func (c *restClient) receive(method, path string) ([]byte, error) {
 	status, err := c.read()
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
