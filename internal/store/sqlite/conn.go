@@ -144,8 +144,8 @@ func (c *conn) statement(sql string) (*stmt, error) {
 	return s, nil
 }
 
-// shrink gives back the pages that the connection has in memory. It is for speed alone: the operating system has most
-// of them too, and those of a cache that works come back with the next statements.
+// shrink gives back the pages that the connection has in memory. The next statements read theirs again, most of them
+// from the cache of the operating system.
 func (c *conn) shrink() error { return c.exec("PRAGMA shrink_memory") }
 
 // exec runs a statement that returns no rows.

@@ -82,7 +82,8 @@ func (p *readers) put(c *conn) {
 }
 
 // trim closes the connections that nobody has needed since it was called last. One stays, and gives back its cache
-// alone, so that who comes after a quiet time need not open the file.
+// alone, so that who comes after a quiet time need not open the file. It does so under the lock: nobody has come for
+// long.
 func (p *readers) trim() {
 	p.mu.Lock()
 	unused := slices.Clone(p.idle[:p.spare])
