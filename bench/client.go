@@ -59,6 +59,21 @@ func dialREST(addr, token string) (*restClient, error) {
 	return &restClient{conn: conn, in: bufio.NewReader(conn), host: addr, token: token}, nil
 }
 
+// dialQuiet is dialREST for a member of a crowd, without a token.
+func dialQuiet(addr string) (*restClient, *quiet, error) {
+	c, err := dialREST(addr, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	q, err := hush(c.conn.(*net.TCPConn))
+	if err != nil {
+		return nil, nil, errors.Join(err, c.Close())
+	}
+	c.conn = q
+	c.in.Reset(q)
+	return c, q, nil
+}
+
 // do sends one request and returns the answer, which is good until the next. An answer other
 // than 200 is a *statusError.
 func (c *restClient) do(method, path string, body []byte) ([]byte, error) {

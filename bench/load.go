@@ -18,11 +18,18 @@ type limit struct {
 	time  time.Duration
 }
 
+var errNoLimit = errors.New("a round without a limit")
+
+// over reports whether the limit is reached by a client that has made so many calls, so long after the beginning.
+func (until limit) over(calls int, elapsed time.Duration) bool {
+	return until.calls > 0 && calls >= until.calls || until.time > 0 && elapsed >= until.time
+}
+
 // drive lets each client make its calls, one after the other, and returns how long they took. The
 // first error ends the round and is returned.
 func drive(ctx context.Context, clients []call, until limit) (sample, error) {
-	if until.calls == 0 && until.time == 0 {
-		return sample{}, errors.New("a round without a limit")
+	if until == (limit{}) {
+		return sample{}, errNoLimit
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -48,10 +55,10 @@ func drive(ctx context.Context, clients []call, until limit) (sample, error) {
 
 // repeat is one client of a round that began at start.
 func repeat(ctx context.Context, c call, until limit, start time.Time) (took []time.Duration, err error) {
-	for n := 0; until.calls == 0 || n < until.calls; n++ {
+	for n := 0; ; n++ {
 		before := time.Now()
-		if until.time > 0 && before.Sub(start) >= until.time {
-			break
+		if until.over(n, before.Sub(start)) {
+			return took, nil
 		}
 		if err := ctx.Err(); err != nil {
 			return took, err
@@ -61,7 +68,6 @@ func repeat(ctx context.Context, c call, until limit, start time.Time) (took []t
 		}
 		took = append(took, time.Since(before))
 	}
-	return took, nil
 }
 
 // side is one of the things that are compared.
@@ -110,13 +116,18 @@ type comparison struct {
 	err   error // the first of opening connections
 }
 
-// add adds a side.
+// add adds a side of clients with goroutines of their own.
 func (c *comparison) add(name string, calls []call, until limit) {
+	c.addRound(name, func(ctx context.Context, until limit) (sample, error) { return drive(ctx, calls, until) }, until)
+}
+
+// addRound adds a side by what makes a round of it.
+func (c *comparison) addRound(name string, round func(context.Context, limit) (sample, error), until limit) {
 	c.sides = append(c.sides, side{name: name, warm: c.before, run: func(ctx context.Context) (sample, error) {
-		return drive(ctx, calls, until)
+		return round(ctx, until)
 	}})
 	c.warm = append(c.warm, func(ctx context.Context) error {
-		_, err := drive(ctx, calls, until.warmUp())
+		_, err := round(ctx, until.warmUp())
 		return err
 	})
 }

@@ -133,8 +133,9 @@ is taken over the calls of all rounds.
   ones that are removed only users; both were written past the API. All others were created.
 - Tokens are asked for by machine users with assertions that have no jti, so that each call is one
   signature, one verification and what goes with it; what they are compared with is that cryptography
-  alone, on all processors. They ask in crews of eight, who all wait for each other's answers, so that the
-  load itself costs little.
+  alone, on all processors, which needs no load. So the load is kept small: its clients are not woken by
+  their answers, but look for them once in a millisecond (bench/crowd.go). Woken for each, they take a good
+  tenth of the tokens away, and how much, changes with how fast a virtual machine can wake somebody.
 - Discovery and keys are compared with a handler that has the bytes in memory and asks nobody. What
   castellan answers is never out of date, on any node. One node alone knows by itself that nothing
   was committed; with a second one beside it, it asks the database each time, with a statement that

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,10 +38,7 @@ import (
 // tokenClients are who ask for tokens at the same time, each as a machine user of its own: a node lets one
 // client ask so often and no more. They are so many that the processors always have something to sign, as they
 // have in what it is compared with.
-const (
-	tokenClients = 64
-	crewSize     = 8 // of them, who ask together
-)
+const tokenClients = 64
 
 // Ids of what is seeded for tokens, in each of the instances.
 const (
@@ -161,22 +159,15 @@ const grantAssertion = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 // clients, and so can be used again.
 type asker struct {
 	client *restClient
+	conn   *quiet // of the client
 	body   []byte
 }
 
-// asker returns the n-th machine user as a client.
-func (s signer) asker(n int, c *restClient) (asker, error) {
-	id := strconv.Itoa(tokenRoot + n)
-	c.host, c.contentType = s.domain, formType
-	text, err := assertion.Sign(s.key, id, id, "http://"+s.domain, assertion.MaxAge, time.Now())
-	return asker{c, []byte(url.Values{
-		"grant_type": {grantAssertion}, "scope": {"profile"}, "assertion": {text},
-	}.Encode())}, err
-}
+func (a *asker) send() error { return a.client.send(http.MethodPost, pathToken, a.body) }
 
-func (a asker) send() error { return a.client.send(http.MethodPost, pathToken, a.body) }
+func (a *asker) answered() (bool, error) { return a.conn.answered() }
 
-func (a asker) receive() error {
+func (a *asker) receive() error {
 	answer, err := a.client.receive(http.MethodPost, pathToken)
 	if err == nil && !bytes.HasPrefix(answer, []byte(`{"access_token":"ey`)) {
 		err = fmt.Errorf("token endpoint answered %.200s", answer)
@@ -184,41 +175,30 @@ func (a asker) receive() error {
 	return err
 }
 
-// crew is askers that ask at the same time, and again when all of them have their answers. That costs the load,
-// which shares the processors with what it measures, less than to wait for each of them by itself.
-type crew []asker
-
-// ask is a call of all of them.
-func (c crew) ask(context.Context, int) error {
-	for _, a := range c {
-		if err := a.send(); err != nil {
-			return err
-		}
+// asker returns the n-th machine user as a client.
+func (s signer) asker(n int, addr string) (*asker, error) {
+	id := strconv.Itoa(tokenRoot + n)
+	text, err := assertion.Sign(s.key, id, id, "http://"+s.domain, assertion.MaxAge, time.Now())
+	if err != nil {
+		return nil, err
 	}
-	for _, a := range c {
-		if err := a.receive(); err != nil {
-			return err
-		}
+	a := &asker{body: []byte(url.Values{"grant_type": {grantAssertion}, "scope": {"profile"}, "assertion": {text}}.Encode())}
+	if a.client, a.conn, err = dialQuiet(addr); err == nil {
+		a.client.host, a.client.contentType = s.domain, formType
 	}
-	return nil
+	return a, err
 }
 
-// crews returns calls of the machine users, and their connections.
-func (s signer) crews(addr string) (calls []call, open clients, err error) {
-	for n := 0; n < tokenClients && err == nil; n += crewSize {
-		var all crew
-		for i := n; i < n+crewSize && err == nil; i++ {
-			var c *restClient
-			if c, err = dialREST(addr, ""); err != nil {
-				break
-			}
-			var a asker
-			a, err = s.asker(i, c)
-			all, open = append(all, a), append(open, c)
+// askers returns all machine users.
+func (s signer) askers(addr string) (all crowd, open clients, err error) {
+	for n := range tokenClients {
+		a, err := s.asker(n, addr)
+		if err != nil {
+			return nil, nil, errors.Join(err, open.Close())
 		}
-		calls = append(calls, all.ask)
+		all, open = append(all, a), append(open, a.client)
 	}
-	return calls, open, err
+	return all, open, nil
 }
 
 // raw is the cryptography that a token cannot be had without: a signature, and, where that is not far less,
@@ -253,18 +233,6 @@ func (s signer) raw() (call, string) {
 	return func(context.Context, int) error { return errors.New("no such key") }, ""
 }
 
-// many is a call that makes another as often as a crew does.
-func many(one call) call {
-	return func(ctx context.Context, n int) error {
-		for range crewSize {
-			if err := one(ctx, n); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
 // What part of the raw cryptography's rate the grant must reach: RSA is slow, the others are not.
 const (
 	leastRSA   = 0.8
@@ -277,15 +245,11 @@ func (f *field) measureTokens(ctx context.Context, s servers) error {
 	for _, sign := range f.signers {
 		one, what := sign.raw()
 		c := comparison{}
-		var asks []call
-		asks, c.open, c.err = sign.crews(s.large.addr)
-		c.add("ask for tokens", asks, limit{time: manyTime})
-		raw := make([]call, runtime.GOMAXPROCS(0))
-		for i := range raw {
-			raw[i] = many(one)
-		}
-		c.add("sign alone", raw, limit{time: manyTime})
-		all, err := c.run(ctx, f.rounds)
+		var all crowd
+		all, c.open, c.err = sign.askers(s.large.addr)
+		c.addRound("ask for tokens", all.round, limit{time: manyTime})
+		c.add("sign alone", slices.Repeat([]call{one}, runtime.GOMAXPROCS(0)), limit{time: manyTime})
+		both, err := c.run(ctx, f.rounds)
 		if err != nil {
 			return err
 		}
@@ -293,11 +257,11 @@ func (f *field) measureTokens(ctx context.Context, s servers) error {
 		if sign.algorithm == webkey.RS256 {
 			least = leastRSA
 		}
-		part := ratio(all[0], all[1], rate)
+		part := ratio(both[0], both[1], rate)
 		f.out.add(figure{
 			what:     fmt.Sprintf("token for an assertion, %s, %d clients", sign.algorithm, tokenClients),
-			value:    rateText(crewSize * all[0].median(rate)),
-			baseline: rateText(crewSize*all[1].median(rate)) + ", " + what,
+			value:    rateText(both[0].median(rate)),
+			baseline: rateText(both[1].median(rate)) + ", " + what,
 			ratio:    part, target: atLeast(part, least, digits(least)+" x"),
 		})
 	}
