@@ -36,7 +36,7 @@ func loaded(t *testing.T) map[string]object {
 	docs := map[string]object{}
 	for _, name := range names {
 		var doc object
-		if err := json.Unmarshal(pages[name].body, &doc); err != nil {
+		if err := json.NewDecoder(pages[name].open()).Decode(&doc); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		docs[name] = doc

@@ -13,8 +13,10 @@ import (
 	"embed"
 	"encoding/hex"
 	"html"
+	"io"
 	"io/fs"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -24,11 +26,12 @@ var embedded embed.FS
 // prefix is where the documents live on the server.
 const prefix = "/openapi/"
 
-// page is one answer, ready to be sent.
+// page is one answer. It is read when it is asked for: until then the documents, a part of the program's file like
+// any other, need no memory.
 type page struct {
 	contentType string
-	etag        string
-	body        []byte
+	open        func() io.ReadSeeker
+	etag        func() string
 }
 
 // Handler serves a list of the documents for people at /openapi/, and each document as JSON at
@@ -37,7 +40,8 @@ type page struct {
 // without stripping the prefix.
 func Handler() http.Handler {
 	pages, names := documents()
-	pages[""] = newPage("text/html; charset=utf-8", index(names))
+	list := index(names)
+	pages[""] = newPage("text/html; charset=utf-8", func() io.ReadSeeker { return bytes.NewReader(list) })
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+prefix+"{name...}", func(w http.ResponseWriter, r *http.Request) {
 		p, ok := pages[r.PathValue("name")]
@@ -50,8 +54,8 @@ func Handler() http.Handler {
 	return mux
 }
 
-// documents loads the embedded documents, keyed by their path below the prefix, and returns their
-// paths in order. Reading what is compiled in cannot fail; if it does, the program is broken.
+// documents returns the embedded documents, keyed by their path below the prefix, and their paths in order. Reading
+// what is compiled in cannot fail; if it does, the program is broken.
 func documents() (map[string]page, []string) {
 	pages := map[string]page{}
 	var names []string
@@ -63,11 +67,7 @@ func documents() (map[string]page, []string) {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		body, err := fs.ReadFile(root, path)
-		if err != nil {
-			return err
-		}
-		pages[path] = newPage("application/json", body)
+		pages[path] = newPage("application/json", func() io.ReadSeeker { return open(root, path) })
 		names = append(names, path)
 		return nil
 	})
@@ -77,23 +77,37 @@ func documents() (map[string]page, []string) {
 	return pages, names
 }
 
-// newPage computes the entity tag of a body.
-func newPage(contentType string, body []byte) page {
-	sum := sha256.Sum256(body)
-	return page{contentType: contentType, etag: `"` + hex.EncodeToString(sum[:16]) + `"`, body: body}
+// open opens an embedded document.
+func open(root fs.FS, path string) io.ReadSeeker {
+	f, err := root.Open(path)
+	if err != nil {
+		panic("openapi: embedded documents: " + err.Error())
+	}
+	return f.(io.ReadSeeker) // as embed says of its files, which need no closing
+}
+
+// newPage returns a page whose entity tag is computed when it is first asked for.
+func newPage(contentType string, open func() io.ReadSeeker) page {
+	return page{contentType: contentType, open: open, etag: sync.OnceValue(func() string {
+		sum := sha256.New()
+		if _, err := io.Copy(sum, open()); err != nil {
+			panic("openapi: embedded documents: " + err.Error())
+		}
+		return `"` + hex.EncodeToString(sum.Sum(nil)[:16]) + `"`
+	})}
 }
 
 // serve sends the page, or 304 when the client has it.
 func (p page) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", p.contentType)
-	header.Set("ETag", p.etag)
+	header.Set("ETag", p.etag())
 	// A client may keep the page but asks each time, so that an upgrade of the server shows at once.
 	header.Set("Cache-Control", "no-cache")
 	header.Set("Content-Security-Policy", "default-src 'none'")
 	header.Set("X-Content-Type-Options", "nosniff")
 	// ServeContent compares the tags; without a time it sends no Last-Modified.
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(p.body))
+	http.ServeContent(w, r, "", time.Time{}, p.open())
 }
 
 // index is a page that lists documents. It is written by hand: a template can call any exported method by its

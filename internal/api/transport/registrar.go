@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"connectrpc.com/connect"
@@ -62,7 +63,9 @@ type method struct {
 	impl       any
 	unary      grpc.MethodHandler
 	stream     grpc.StreamHandler // nil for a method with one answer
-	rpc        *connect.Handler
+	// rpc makes connect-go's side of the method when it is first called: one needs some 4 KB, and of the many
+	// methods most servers see few.
+	rpc func() *connect.Handler
 }
 
 // mount is a handler of someone else.
@@ -134,10 +137,10 @@ func (g *Registrar) register(service protoreflect.ServiceDescriptor, name string
 	}
 	g.rpcs[m.full] = m
 	if m.stream != nil {
-		m.rpc = g.streamHandler(m)
+		m.rpc = sync.OnceValue(func() *connect.Handler { return g.streamHandler(m) })
 		return // REST answers are one message
 	}
-	m.rpc = g.unaryHandler(m)
+	m.rpc = sync.OnceValue(func() *connect.Handler { return g.unaryHandler(m) })
 	bindings, err := bind(m)
 	if err != nil {
 		panic(fmt.Sprintf("transport: http rule of %s: %v", m.full, err))

@@ -108,7 +108,7 @@ func (g *Registrar) serveRPC(w http.ResponseWriter, r *http.Request, m *method) 
 	if m.stream == nil {
 		w = &unaryWriter{ResponseWriter: w}
 	}
-	m.rpc.ServeHTTP(w, r)
+	m.rpc().ServeHTTP(w, r)
 }
 
 // admit asks the dispatcher whether the body of a call shall be read. The fault returned is logged.
