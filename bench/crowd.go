@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// look is how often a crowd looks for answers: so often that what it loads has always something to do, and so
+// glance is how often a crowd looks for answers: so often that what it loads has always something to do, and so
 // seldom that looking costs nothing beside that.
-const look = time.Millisecond
+const glance = time.Millisecond
 
 // member is a client of a crowd, with a connection that is quiet.
 type member interface {
 	send() error
-	// answered reports whether some of the answer is there. It does not wait.
-	answered() (bool, error)
+	// answered reports whether some of the answer was there when the crowd looked last.
+	answered() bool
 	receive() error
 }
 
@@ -22,7 +22,10 @@ type member interface {
 // answers of all, once in a while. That matters where the load shares the processors with what it measures, and
 // this is compared with something that needs no load: a client that sleeps until its answer is there is woken
 // for nearly every one of them, and each time pushes aside what it loads.
-type crowd []member
+type crowd struct {
+	members []member
+	look    func() error // for answers to any of them
+}
 
 // round lets each member make its calls, one after the other, and returns how long they took, until somebody
 // looked. The first error ends the round and is returned.
@@ -31,15 +34,18 @@ func (c crowd) round(ctx context.Context, until limit) (all sample, err error) {
 		return all, errNoLimit
 	}
 	start := time.Now()
-	turns := make([]*turn, len(c))
-	for i, m := range c {
+	turns := make([]*turn, len(c.members))
+	for i, m := range c.members {
 		turns[i] = &turn{member: m}
 		if err := turns[i].begin(start); err != nil {
 			return all, err
 		}
 	}
 	for len(turns) > 0 {
-		if err := pause(ctx, look); err != nil {
+		if err := pause(ctx, glance); err != nil {
+			return all, err
+		}
+		if err := c.look(); err != nil {
 			return all, err
 		}
 		now, rest := time.Now(), turns[:0]
@@ -80,13 +86,10 @@ func (t *turn) begin(now time.Time) error {
 // end takes the answer, and returns how long that took; 0 as long as there is none.
 func (t *turn) end(now time.Time) (took time.Duration, err error) {
 	took = now.Sub(t.sent)
-	there, err := t.answered()
-	switch {
-	case err != nil:
-		return 0, t.failed(err)
-	case !there && took > callLimit:
-		return 0, t.failed(context.DeadlineExceeded)
-	case !there:
+	if !t.answered() {
+		if took > callLimit {
+			return 0, t.failed(context.DeadlineExceeded)
+		}
 		return 0, nil
 	}
 	if err := t.receive(); err != nil {

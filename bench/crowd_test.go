@@ -22,19 +22,30 @@ func (p *patient) send() error {
 	return nil
 }
 
-func (p *patient) answered() (bool, error) {
-	p.left--
-	return p.left < 0, nil
-}
+func (p *patient) answered() bool { return p.left < 0 }
 
 func (p *patient) receive() error {
 	p.taken++
 	return p.err
 }
 
+// crowdOf is a crowd that looks at its members.
+func crowdOf(all ...*patient) crowd {
+	c := crowd{look: func() error {
+		for _, p := range all {
+			p.left--
+		}
+		return nil
+	}}
+	for _, p := range all {
+		c.members = append(c.members, p)
+	}
+	return c
+}
+
 func TestCrowdStopsAtTheCount(t *testing.T) {
 	quick, slow := &patient{}, &patient{looks: 3}
-	s, err := crowd{quick, slow}.round(t.Context(), limit{calls: 4})
+	s, err := crowdOf(quick, slow).round(t.Context(), limit{calls: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,19 +60,28 @@ func TestCrowdStopsAtTheCount(t *testing.T) {
 }
 
 func TestCrowdTakesAllAnswersWhenTheTimeIsOver(t *testing.T) {
-	all := crowd{&patient{}, &patient{looks: 5}}
+	all := crowdOf(&patient{}, &patient{looks: 5})
 	s, err := all.round(t.Context(), limit{time: time.Nanosecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.took) != len(all) || s.elapsed <= 0 {
+	if len(s.took) != len(all.members) || s.elapsed <= 0 {
 		t.Errorf("%d calls in %v, want the one of each", len(s.took), s.elapsed)
 	}
 }
 
 func TestCrowdReturnsTheError(t *testing.T) {
 	broken := errors.New("broken")
-	if _, err := (crowd{&patient{}, &patient{err: broken}}).round(t.Context(), limit{time: time.Minute}); !errors.Is(err, broken) {
+	if _, err := crowdOf(&patient{}, &patient{err: broken}).round(t.Context(), limit{time: time.Minute}); !errors.Is(err, broken) {
+		t.Errorf("error %v, want %v", err, broken)
+	}
+}
+
+func TestCrowdReturnsTheErrorOfItsLook(t *testing.T) {
+	broken := errors.New("broken")
+	c := crowdOf(&patient{})
+	c.look = func() error { return broken }
+	if _, err := c.round(t.Context(), limit{time: time.Minute}); !errors.Is(err, broken) {
 		t.Errorf("error %v, want %v", err, broken)
 	}
 }
@@ -69,13 +89,13 @@ func TestCrowdReturnsTheError(t *testing.T) {
 func TestCrowdEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (crowd{&patient{looks: 1e9}}).round(ctx, limit{calls: 1}); !errors.Is(err, context.Canceled) {
+	if _, err := crowdOf(&patient{looks: 1e9}).round(ctx, limit{calls: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 }
 
 func TestCrowdRefusesNoLimit(t *testing.T) {
-	if _, err := (crowd{}).round(t.Context(), limit{}); err == nil {
+	if _, err := crowdOf().round(t.Context(), limit{}); err == nil {
 		t.Error("a round without a limit began")
 	}
 }

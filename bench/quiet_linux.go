@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -13,6 +14,7 @@ import (
 type quiet struct {
 	net.Conn // as it was; closed
 	fd       int
+	there    bool
 	deadline time.Time
 }
 
@@ -26,19 +28,36 @@ func hush(conn *net.TCPConn) (q *quiet, err error) {
 	if outer := raw.Control(func(fd uintptr) { q.fd, err = syscall.Dup(int(fd)) }); outer != nil || err != nil {
 		return nil, errors.Join(outer, err)
 	}
+	if q.fd >= syscall.FD_SETSIZE {
+		return nil, errors.Join(syscall.EMFILE, q.Close())
+	}
 	return q, errors.Join(syscall.SetNonblock(q.fd, true), conn.Close())
 }
 
-// answered reports whether there is something to read, or an end.
-func (q *quiet) answered() (bool, error) {
-	var one [1]byte
-	for {
-		switch _, _, err := syscall.Recvfrom(q.fd, one[:], syscall.MSG_PEEK); {
-		case errors.Is(err, syscall.EAGAIN):
-			return false, nil
-		case !errors.Is(err, syscall.EINTR):
-			return err == nil, err
+// answered reports whether there was something to read, or an end, when [lookAt] looked last.
+func (q *quiet) answered() bool { return q.there }
+
+// lookAt returns what looks at all the connections at once, and does not wait.
+func lookAt(all []*quiet) func() error {
+	const word = strconv.IntSize // bits
+	return func() error {
+		var set syscall.FdSet
+		most := 0
+		for _, q := range all {
+			set.Bits[q.fd/word] |= 1 << (q.fd % word)
+			most = max(most, q.fd)
 		}
+		_, err := syscall.Select(most+1, &set, nil, nil, &syscall.Timeval{})
+		if err != nil {
+			set = syscall.FdSet{}
+		}
+		for _, q := range all {
+			q.there = set.Bits[q.fd/word]&(1<<(q.fd%word)) != 0
+		}
+		if errors.Is(err, syscall.EINTR) {
+			return nil
+		}
+		return err
 	}
 }
 
@@ -49,7 +68,7 @@ func (q *quiet) Read(into []byte) (int, error) {
 		case errors.Is(err, syscall.EAGAIN) && time.Now().After(q.deadline):
 			return 0, os.ErrDeadlineExceeded
 		case errors.Is(err, syscall.EAGAIN):
-			time.Sleep(look)
+			time.Sleep(glance)
 		case errors.Is(err, syscall.EINTR):
 		case err == nil && n == 0:
 			return 0, io.EOF

@@ -24,8 +24,8 @@ func TestQuietClientGetsItsAnswers(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if there, err := q.answered(); there || err != nil {
-		t.Errorf("answered %v, %v before it was asked", there, err)
+	if there(t, q) {
+		t.Error("answered before it was asked")
 	}
 	for _, body := range []string{"once", strings.Repeat("x", 30_000)} {
 		got, err := c.do(http.MethodPost, pathCreate, []byte(body))
@@ -33,6 +33,15 @@ func TestQuietClientGetsItsAnswers(t *testing.T) {
 			t.Fatalf("got %.40q, %v; want %.40q", got, err, body)
 		}
 	}
+}
+
+// there looks at a connection.
+func there(t *testing.T, q *quiet) bool {
+	t.Helper()
+	if err := lookAt([]*quiet{q})(); err != nil {
+		t.Fatal(err)
+	}
+	return q.answered()
 }
 
 // quietPair is both ends of a connection.
@@ -73,15 +82,15 @@ func TestQuietLooksWithoutTaking(t *testing.T) {
 		t.Fatalf("read %d, %q, %v", n, got, err)
 	}
 	for range 2 {
-		if there, err := q.answered(); !there || err != nil {
-			t.Errorf("answered %v, %v with a byte that waits", there, err)
+		if !there(t, q) {
+			t.Error("not answered, with a byte that waits")
 		}
 	}
 	if n, err := q.Read(got); n != 1 || err != nil || got[0] != 'b' {
 		t.Errorf("read %d, %q, %v", n, got, err)
 	}
-	if there, err := q.answered(); there || err != nil {
-		t.Errorf("answered %v, %v when all is read", there, err)
+	if there(t, q) {
+		t.Error("answered when all is read")
 	}
 }
 

@@ -165,7 +165,7 @@ type asker struct {
 
 func (a *asker) send() error { return a.client.send(http.MethodPost, pathToken, a.body) }
 
-func (a *asker) answered() (bool, error) { return a.conn.answered() }
+func (a *asker) answered() bool { return a.conn.answered() }
 
 func (a *asker) receive() error {
 	answer, err := a.client.receive(http.MethodPost, pathToken)
@@ -191,13 +191,15 @@ func (s signer) asker(n int, addr string) (*asker, error) {
 
 // askers returns all machine users.
 func (s signer) askers(addr string) (all crowd, open clients, err error) {
+	var conns []*quiet
 	for n := range tokenClients {
 		a, err := s.asker(n, addr)
 		if err != nil {
-			return nil, nil, errors.Join(err, open.Close())
+			return crowd{}, nil, errors.Join(err, open.Close())
 		}
-		all, open = append(all, a), append(open, a.client)
+		all.members, conns, open = append(all.members, a), append(conns, a.conn), append(open, a.client)
 	}
+	all.look = lookAt(conns)
 	return all, open, nil
 }
 
