@@ -18,8 +18,8 @@ func OpenDialing(ctx context.Context, url string, dial Dial) (*DB, error) {
 	return db, err
 }
 
-// OpenLone is OpenDialing with other times, and a signal for each time that the node becomes alone, makes
-// sure that it is, or stops to be.
+// OpenLone is OpenDialing with other times, and a signal for each time that the node has looked whether it is
+// alone, and when it stops to be.
 func OpenLone(ctx context.Context, url string, period, pause time.Duration, dial Dial) (*DB, <-chan struct{}, error) {
 	g := newGate(period)
 	pc, err := poolConfig(Config{URL: url, MaxConns: 1}, g)

@@ -41,7 +41,7 @@ type lone struct {
 	interrupt func()        // ends what the goroutine waits for
 	doubts    uint64        // how often it was said that nobody knows what a session does
 
-	told func() // called when belief begins or ends, by tests; nil is nobody
+	told func() // called when it has been looked, and when belief ends, by tests; nil is nobody
 }
 
 func newLone(g *gate, cfg *pgx.ConnConfig) *lone {
@@ -102,7 +102,6 @@ func (l *lone) believe(sure time.Time, doubts uint64) {
 	until := sure.Add(l.gate.period)
 	l.untilUnix.Store(until.UnixNano())
 	l.until.Store(int64(until.Sub(l.began)))
-	l.tell()
 }
 
 // forget makes the node not alone.
@@ -204,6 +203,7 @@ func (k *keeper) work() error {
 	if !k.wanted.Swap(false) {
 		return nil
 	}
+	defer k.tell() // also of a look in vain: who still wants to know has to say so again
 	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
 	defer cancel()
 	if !k.shut {
