@@ -31,6 +31,7 @@ var rings = []struct {
 		"internal/store/sqlite", "internal/store/postgres", "internal/idgrant", "internal/eventlog", "internal/vault", "internal/once", "internal/dpop",
 		"internal/listing",
 	}},
+	{"2 what several nouns have in common", []string{"internal/credential"}},
 	{"3 nouns", []string{
 		"internal/instance", "internal/org", "internal/user", "internal/usermetadata", "internal/pat", "internal/machinekey",
 		"internal/project", "internal/app", "internal/authorization", "internal/member", "internal/systemuser",

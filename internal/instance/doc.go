@@ -3,7 +3,8 @@
 //
 // Events: instance.added, instance.changed, instance.default.language.set,
 // instance.domain.added, instance.domain.removed, instance.domain.primary.set,
-// instance.default.org.set, instance.iam.project.set, instance.iam.console.set.
+// instance.trusted_domains.added, instance.trusted_domains.removed, instance.default.org.set,
+// instance.iam.project.set, instance.iam.console.set, instance.stopped, instance.started, instance.removed.
 //
 // It refuses a blank name (INST-092mid), a domain that is none (INST-28nlD, INST-S3v3w) or is
 // not the instance's (INSTANCE-8ls9f, INSTANCE-9nkWf), to remove the generated domain

@@ -1,7 +1,7 @@
 // Package pat is the noun for personal access tokens: opaque secrets with which a user,
 // mostly a machine, calls the APIs of its instance until the token expires.
 //
-// Events: user.pat.added.
+// Events: user.pat.added, user.pat.removed.
 //
 // It refuses an expiry that has passed (DOMAIN-dv3t5, see expiry). It never sees the token, only its
 // hash; vault makes and hashes tokens. Expiry is checked when the token is used.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"castellan/internal/credential"
 	"castellan/internal/eventlog"
 	"castellan/internal/ident"
 	"castellan/internal/store"
@@ -56,6 +57,16 @@ func OfUser(ctx context.Context, q store.Querier, at ident.InstanceID, user iden
 		return nil, fmt.Errorf("list the personal access tokens of user %s of instance %s: %w", user, at, err)
 	}
 	return found, nil
+}
+
+var kind = credential.Kind[State]{
+	Table: Table, ID: "token_id", Select: selected, Scan: scan, IDOf: func(s State) string { return s.ID },
+}
+
+// List returns a page of the tokens that are searched for, also of those that have expired, and how many
+// are on all pages. It returns the errors of store.DB.
+func List(ctx context.Context, db store.DB, at ident.InstanceID, s credential.Search) (total int, page []State, err error) {
+	return kind.List(ctx, db, at, s)
 }
 
 // scan reads one row of an instance.

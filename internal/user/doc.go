@@ -5,8 +5,8 @@
 // user.human.email.changed and verified, user.human.phone.changed, verified and removed,
 // user.human.password.changed, user.machine.changed, user.machine.secret.set and removed,
 // user.human.mfa.init.skipped, user.deactivated, reactivated, locked, unlocked, impersonated and removed; and of codes
-// with which somebody shows that an address is its own, or sets a password: user.human.*.code.added, and
-// of wrong ones user.human.*.failed.
+// with which somebody shows that an address is its own, or sets a password: user.human.*.code.added, of
+// wrong ones user.human.*.failed, and of invitations user.human.invite.check.succeeded.
 //
 // It refuses missing names (USER-UCej2, USER-4hB7d, COMMAND-bs9Ds, COMMAND-bm9Ds), bad e-mail addresses
 // (EMAIL-...) and telephone numbers (PHONE-so0wa), passwords the complexity policy does not allow

@@ -8,6 +8,7 @@ import (
 
 	v2 "castellan/internal/api/v2"
 	"castellan/internal/call"
+	"castellan/internal/credential"
 	"castellan/internal/defaults"
 	"castellan/internal/ident"
 	"castellan/internal/machinekey"
@@ -100,25 +101,16 @@ func (s *Service) RemovePersonalAccessToken(ctx context.Context, at ident.Instan
 // are sorted by the date of their creation. It returns QUERY-4M0fs for a page of more than 1000 and
 // SEARCH-max01 for more than search.MaxConditions filters.
 func (s *Service) ListKeys(ctx context.Context, at ident.InstanceID, req *userv2.ListKeysRequest) (*userv2.ListKeysResponse, error) {
-	wanted := machinekey.Search{By: keyColumns[req.GetSortingColumn()], Within: call.From(ctx).Rights.Reach(userRead)}
-	var err error
-	if wanted.Page, err = v2.Page("pagination", req.GetPagination()); err != nil {
-		return nil, err
-	}
 	filters := make([]filter, len(req.GetFilters()))
 	for i, f := range req.GetFilters() {
 		filters[i] = filter{
 			f.GetKeyIdFilter(), f.GetUserIdFilter(), f.GetOrganizationIdFilter(), f.GetCreatedDateFilter(), f.GetExpirationDateFilter(),
 		}
 	}
-	asked, err := conditionsOf(filters)
+	wanted, err := searchOf(ctx, keyColumns[req.GetSortingColumn()], req.GetPagination(), filters)
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range asked.ids {
-		wanted.IDs = append(wanted.IDs, ident.KeyID(id))
-	}
-	wanted.Users, wanted.Orgs, wanted.Created, wanted.Expires = asked.users, asked.orgs, asked.created, asked.expires
 	total, page, err := machinekey.List(ctx, s.DB, at, wanted)
 	if err != nil {
 		return nil, err
@@ -134,35 +126,26 @@ func (s *Service) ListKeys(ctx context.Context, at ident.InstanceID, req *userv2
 }
 
 // keyColumns are the columns of ListKeys; one that is not declared is the default.
-var keyColumns = map[userv2.KeyFieldName]machinekey.Column{
-	userv2.KeyFieldName_KEY_FIELD_NAME_ID:                  machinekey.ByID,
-	userv2.KeyFieldName_KEY_FIELD_NAME_USER_ID:             machinekey.ByUser,
-	userv2.KeyFieldName_KEY_FIELD_NAME_ORGANIZATION_ID:     machinekey.ByOrg,
-	userv2.KeyFieldName_KEY_FIELD_NAME_KEY_EXPIRATION_DATE: machinekey.ByExpiry,
+var keyColumns = map[userv2.KeyFieldName]credential.Column{
+	userv2.KeyFieldName_KEY_FIELD_NAME_ID:                  credential.ByID,
+	userv2.KeyFieldName_KEY_FIELD_NAME_USER_ID:             credential.ByUser,
+	userv2.KeyFieldName_KEY_FIELD_NAME_ORGANIZATION_ID:     credential.ByOrg,
+	userv2.KeyFieldName_KEY_FIELD_NAME_KEY_EXPIRATION_DATE: credential.ByExpiry,
 }
 
 // ListPersonalAccessTokens returns a page of the tokens that the caller may see, without what they are
 // shown with. See [Service.ListKeys] for its pages and what it refuses.
 func (s *Service) ListPersonalAccessTokens(ctx context.Context, at ident.InstanceID, req *userv2.ListPersonalAccessTokensRequest) (*userv2.ListPersonalAccessTokensResponse, error) {
-	wanted := pat.Search{By: tokenColumns[req.GetSortingColumn()], Within: call.From(ctx).Rights.Reach(userRead)}
-	var err error
-	if wanted.Page, err = v2.Page("pagination", req.GetPagination()); err != nil {
-		return nil, err
-	}
 	filters := make([]filter, len(req.GetFilters()))
 	for i, f := range req.GetFilters() {
 		filters[i] = filter{
 			f.GetTokenIdFilter(), f.GetUserIdFilter(), f.GetOrganizationIdFilter(), f.GetCreatedDateFilter(), f.GetExpirationDateFilter(),
 		}
 	}
-	asked, err := conditionsOf(filters)
+	wanted, err := searchOf(ctx, tokenColumns[req.GetSortingColumn()], req.GetPagination(), filters)
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range asked.ids {
-		wanted.IDs = append(wanted.IDs, ident.TokenID(id))
-	}
-	wanted.Users, wanted.Orgs, wanted.Created, wanted.Expires = asked.users, asked.orgs, asked.created, asked.expires
 	total, page, err := pat.List(ctx, s.DB, at, wanted)
 	if err != nil {
 		return nil, err
@@ -180,11 +163,11 @@ func (s *Service) ListPersonalAccessTokens(ctx context.Context, at ident.Instanc
 }
 
 // tokenColumns are the columns of ListPersonalAccessTokens; one that is not declared is the default.
-var tokenColumns = map[userv2.PersonalAccessTokenFieldName]pat.Column{
-	userv2.PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_ID:              pat.ByID,
-	userv2.PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_USER_ID:         pat.ByUser,
-	userv2.PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_ORGANIZATION_ID: pat.ByOrg,
-	userv2.PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_EXPIRATION_DATE: pat.ByExpiry,
+var tokenColumns = map[userv2.PersonalAccessTokenFieldName]credential.Column{
+	userv2.PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_ID:              credential.ByID,
+	userv2.PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_USER_ID:         credential.ByUser,
+	userv2.PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_ORGANIZATION_ID: credential.ByOrg,
+	userv2.PersonalAccessTokenFieldName_PERSONAL_ACCESS_TOKEN_FIELD_NAME_EXPIRATION_DATE: credential.ByExpiry,
 }
 
 // filter is one filter of a list of credentials, one of whose parts is set.
@@ -193,16 +176,12 @@ type filter struct {
 	created, expires *filterv2.TimestampFilter
 }
 
-// conditions are what the filters of a list of credentials ask for.
-type conditions struct {
-	ids              []string
-	users            []ident.UserID
-	orgs             []ident.OrgID
-	created, expires []search.Moment
-}
-
-// conditionsOf reads the filters of a list of credentials.
-func conditionsOf(filters []filter) (c conditions, err error) {
+// searchOf reads what a list of credentials is asked for.
+func searchOf(ctx context.Context, by credential.Column, page *filterv2.PaginationRequest, filters []filter) (c credential.Search, err error) {
+	c.By, c.Within = by, call.From(ctx).Rights.Reach(userRead)
+	if c.Page, err = v2.Page("pagination", page); err != nil {
+		return c, err
+	}
 	if err := search.TooMany("filters", len(filters), search.MaxConditions); err != nil {
 		return c, err
 	}
@@ -211,17 +190,17 @@ func conditionsOf(filters []filter) (c conditions, err error) {
 		var at search.Moment
 		switch {
 		case f.id != nil:
-			c.ids = append(c.ids, f.id.GetId())
+			c.IDs = append(c.IDs, f.id.GetId())
 		case f.user != nil:
-			c.users = append(c.users, ident.UserID(f.user.GetId()))
+			c.Users = append(c.Users, ident.UserID(f.user.GetId()))
 		case f.org != nil:
-			c.orgs = append(c.orgs, ident.OrgID(f.org.GetId()))
+			c.Orgs = append(c.Orgs, ident.OrgID(f.org.GetId()))
 		case f.created != nil:
 			at, err = v2.Moment(name+"created_date_filter", f.created)
-			c.created = append(c.created, at)
+			c.Created = append(c.Created, at)
 		case f.expires != nil:
 			at, err = v2.Moment(name+"expiration_date_filter", f.expires)
-			c.expires = append(c.expires, at)
+			c.Expires = append(c.Expires, at)
 		}
 		if err != nil {
 			return c, err
