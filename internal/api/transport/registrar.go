@@ -63,8 +63,8 @@ type method struct {
 	impl       any
 	unary      grpc.MethodHandler
 	stream     grpc.StreamHandler // nil for a method with one answer
-	// rpc makes connect-go's side of the method when it is first called: one needs some 4 KB, and of the many
-	// methods most servers see few.
+	// rpc makes connect-go's side of the method when it is first called: one needs a few KB, and of the
+	// many methods most servers see few.
 	rpc func() *connect.Handler
 }
 
@@ -136,11 +136,10 @@ func (g *Registrar) register(service protoreflect.ServiceDescriptor, name string
 		panic("transport: not declared, or registered twice: " + m.full)
 	}
 	g.rpcs[m.full] = m
+	m.rpc = sync.OnceValue(func() *connect.Handler { return g.handlerOf(m) })
 	if m.stream != nil {
-		m.rpc = sync.OnceValue(func() *connect.Handler { return g.streamHandler(m) })
 		return // REST answers are one message
 	}
-	m.rpc = sync.OnceValue(func() *connect.Handler { return g.unaryHandler(m) })
 	bindings, err := bind(m)
 	if err != nil {
 		panic(fmt.Sprintf("transport: http rule of %s: %v", m.full, err))

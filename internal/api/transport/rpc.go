@@ -60,6 +60,14 @@ func (z *boundedGzip) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// handlerOf returns the connect-go side of a method.
+func (g *Registrar) handlerOf(m *method) *connect.Handler {
+	if m.stream != nil {
+		return g.streamHandler(m)
+	}
+	return g.unaryHandler(m)
+}
+
 // unaryHandler returns the connect-go side of a method with one answer.
 func (g *Registrar) unaryHandler(m *method) *connect.Handler {
 	return connect.NewUnaryHandler(m.full, func(ctx context.Context, req *connect.Request[frame]) (*connect.Response[frame], error) {
