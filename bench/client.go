@@ -38,7 +38,7 @@ const (
 // restClient is one connection that is kept alive (HTTP/1.1). It writes requests by itself: the
 // load shares the machine with what it measures and must cost little.
 type restClient struct {
-	conn  net.Conn
+	conn  wire
 	begun time.Time // of a call from which on its deadline counts
 	in    *bufio.Reader
 	out   []byte
@@ -49,6 +49,12 @@ type restClient struct {
 	basic string // what is sent of scheme Basic, when there is no token
 	// contentType is that of bodies; empty is JSON.
 	contentType string
+}
+
+// wire is what a restClient needs of a connection.
+type wire interface {
+	io.ReadWriteCloser
+	SetDeadline(t time.Time) error
 }
 
 func dialREST(addr, token string) (*restClient, error) {

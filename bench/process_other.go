@@ -20,7 +20,7 @@ func becomeUser(*exec.Cmd, string) (uid, gid int, err error) {
 }
 
 // quiet is not to be had here.
-type quiet struct{ net.Conn }
+type quiet struct{ wire }
 
 func hush(*net.TCPConn) (*quiet, error) { return nil, errNotLinux }
 

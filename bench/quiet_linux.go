@@ -12,7 +12,6 @@ import (
 
 // quiet is a connection from which nobody is woken: what comes waits until it is looked for.
 type quiet struct {
-	net.Conn // as it was; closed
 	fd       int
 	there    bool
 	deadline time.Time
@@ -24,7 +23,7 @@ func hush(conn *net.TCPConn) (q *quiet, err error) {
 	if err != nil {
 		return nil, err
 	}
-	q = &quiet{Conn: conn}
+	q = &quiet{}
 	if outer := raw.Control(func(fd uintptr) { q.fd, err = syscall.Dup(int(fd)) }); outer != nil || err != nil {
 		return nil, errors.Join(outer, err)
 	}
