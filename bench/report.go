@@ -134,8 +134,8 @@ is taken over the calls of all rounds.
 - Tokens are asked for by machine users with assertions that have no jti, so that each call is one
   signature, one verification and what goes with it; what they are compared with is that cryptography
   alone, on all processors, which needs no load. So the load is kept small: its clients are not woken by
-  their answers, but look for them once in a millisecond (bench/crowd.go). Woken for each, they take a good
-  tenth of the tokens away, and how much, changes with how fast a virtual machine can wake somebody.
+  their answers, but look for them once in a millisecond (bench/crowd.go). Woken for each, they push aside
+  what they load, and what that costs, changes with how fast a virtual machine can wake somebody.
 - Discovery and keys are compared with a handler that has the bytes in memory and asks nobody. What
   castellan answers is never out of date, on any node. One node alone knows by itself that nothing
   was committed; with a second one beside it, it asks the database each time, with a statement that
