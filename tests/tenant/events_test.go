@@ -182,6 +182,20 @@ func (x *tenant) tail(wire, token string, at *kit.Client, req *eventsv1.TailEven
 	return s, first.GetPosition()
 }
 
+// tailOnceThereIsAPlace opens a stream after others were left: the server learns of that a moment later.
+func (x *tenant) tailOnceThereIsAPlace() *kit.Stream {
+	x.Helper()
+	for deadline := time.Now().Add(kit.Patience); ; {
+		s := x.At.Stream(x, "grpc", kit.Call{Method: tailEvents, Request: &eventsv1.TailEventsRequest{}, Token: x.Token})
+		if s.Next(x.T, new(eventsv1.TailEventsResponse)) {
+			return s
+		}
+		if s.Answer.ID != "TAIL-many1" || time.Now().After(deadline) {
+			x.Fatalf("a stream in the place of one that was left: %v", s.Answer)
+		}
+	}
+}
+
 // next returns the types of the next n events, and the last position.
 func (x *tenant) next(s *kit.Stream, n int) (types []string, position string) {
 	x.Helper()
@@ -272,8 +286,11 @@ func TestTailEventsIsRefused(t *testing.T) {
 				x.Errorf("%s: %v, want %v %s", name, c.answer, c.code, c.id)
 			}
 		}
+		operator, _ := x.tail("grpc", kit.Operator().Token(x), x.Node.Client, &eventsv1.TailEventsRequest{
+			InstanceId: x.ID, EventTypes: []string{"limits.set", "instance.removed"},
+		})
 		// Ten of an instance, and not one more.
-		streams := []*kit.Stream{s}
+		streams := []*kit.Stream{s, operator}
 		for len(streams) < 10 {
 			more, _ := x.tail("grpc", x.Token, x.At, &eventsv1.TailEventsRequest{})
 			streams = append(streams, more)
@@ -284,12 +301,10 @@ func TestTailEventsIsRefused(t *testing.T) {
 		if elsewhere, _ := other.tail("grpc", other.Token, other.At, &eventsv1.TailEventsRequest{}); elsewhere != nil {
 			elsewhere.Close()
 		}
-		for _, s := range streams[1:] {
+		for _, s := range streams[2:] {
 			s.Close()
 		}
-		operator, _ := x.tail("grpc", kit.Operator().Token(x), x.Node.Client, &eventsv1.TailEventsRequest{
-			InstanceId: x.ID, EventTypes: []string{"limits.set", "instance.removed"},
-		})
+		x.tailOnceThereIsAPlace().Close()
 		// The instance is blocked: its users are told no more, the operator is.
 		x.operate("SetLimits", &systemv1.SetLimitsRequest{InstanceId: x.ID, Block: proto.Bool(true)})
 		if a := ended(x.T, s); a.Code != codes.ResourceExhausted || a.ID != "LIMITS-molsj" {
