@@ -562,7 +562,11 @@ func TestVerifyID(t *testing.T) {
 		}
 		verify("an access token", issued.Text, ErrToken)
 		verify("an access token that is a JWT", f.issue(Wish{Facts: full, JWT: true}).Text, ErrToken)
-		verify("changed", text[:len(text)-2]+"AA", ErrToken)
+		other := "AA" // eight bits of the signature
+		if strings.HasSuffix(text, other) {
+			other = "BA"
+		}
+		verify("changed", text[:len(text)-2]+other, ErrToken)
 		verify("long", text+strings.Repeat("A", maxJWT), ErrToken)
 		f.refused("as an access token", text)
 		if _, err := f.tokens.VerifyID(f.Context(), "2", issuer, text); !errors.Is(err, ErrToken) {
