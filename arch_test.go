@@ -22,7 +22,7 @@ var rings = []struct {
 	name    string
 	folders []string
 }{
-	{"0 terms", []string{"internal/fault", "internal/ident", "internal/role", "internal/defaults", "internal/hostname", "internal/jsontext"}},
+	{"0 terms", []string{"internal/fault", "internal/ident", "internal/role", "internal/defaults", "internal/hostname", "internal/jsontext", "internal/scratch"}},
 	{"1 what is asked of a database, and small rules", []string{
 		"internal/store", "internal/call", "internal/expiry", "internal/search", "internal/egress", "internal/origin", "internal/assertion", "internal/throttle",
 		"internal/flight",

@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"bytes"
 	"errors"
 	"mime"
 	"net/http"
@@ -9,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"castellan/internal/scratch"
 )
 
 // formType is the content type of requests (RFC 6749 section 4, appendix B).
@@ -16,9 +17,6 @@ const formType = "application/x-www-form-urlencoded"
 
 // maxParameters is how many parameters a form may have.
 const maxParameters = 64
-
-// usualForm is how many bytes are made room for at once when a request says that it has that many.
-const usualForm = 4 << 10
 
 // repeatable are the parameters that may be there more than once (RFC 8707 section 2, RFC 8693 section
 // 2.1). All others must not (RFC 6749 section 3.2), known or not.
@@ -37,10 +35,8 @@ func readForm(r *Request) (form, error) {
 	if types := r.Header["Content-Type"]; len(types) != 1 || !isFormType(types[0]) {
 		return nil, newError(codeInvalidRequest, "the content type must be "+formType)
 	}
-	var body bytes.Buffer
-	if r.ContentLength > 0 {
-		body.Grow(int(min(r.ContentLength, usualForm)) + bytes.MinRead)
-	}
+	body := scratch.Borrow()
+	defer scratch.Return(body)
 	if _, err := body.ReadFrom(r.Body); err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
 			return nil, err

@@ -152,7 +152,11 @@ func newCORS(methods []string) *cors.Cors {
 // handler is all that goes before an endpoint, and what comes of its error.
 func (p *Provider) handler(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begin := time.Now()
+		debug := p.Logger.Enabled(r.Context(), slog.LevelDebug)
+		var begin time.Time
+		if debug {
+			begin = time.Now()
+		}
 		ctx, cancel := lapse.After(eventlog.WithMoment(r.Context()), requestLimit)
 		defer cancel()
 		r = r.WithContext(ctx)
@@ -160,7 +164,7 @@ func (p *Provider) handler(e endpoint) http.Handler {
 		if err != nil {
 			p.fail(w, r, err)
 		}
-		if p.Logger.Enabled(ctx, slog.LevelDebug) {
+		if debug {
 			p.Logger.DebugContext(ctx, "request", "path", e.path, "took", time.Since(begin), "error", err)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"castellan/internal/ident"
 	"castellan/internal/jsontext"
 	"castellan/internal/policy"
+	"castellan/internal/scratch"
 	"castellan/internal/session"
 	"castellan/internal/store"
 	"castellan/internal/token"
@@ -70,10 +71,9 @@ type tokenAnswer struct {
 	IssuedType   string `json:"issued_token_type,omitempty"`
 }
 
-// json returns the answer as encoding/json writes it.
-func (a *tokenAnswer) json() []byte {
-	room := make([]byte, 0, usualAnswer+len(a.AccessToken)+len(a.RefreshToken)+len(a.Scope)+len(a.IDToken))
-	w := jsontext.Writer{Text: room, Literal: true}.Begin().
+// json appends the answer as encoding/json writes it.
+func (a *tokenAnswer) json(to []byte) []byte {
+	w := jsontext.Writer{Text: to, Literal: true}.Begin().
 		String("access_token", a.AccessToken).
 		String("token_type", a.TokenType).
 		IntUnlessZero("expires_in", a.ExpiresIn).
@@ -84,9 +84,6 @@ func (a *tokenAnswer) json() []byte {
 		End()
 	return append(w.Text, '\n')
 }
-
-// usualAnswer is how long an answer is at most beside what differs in length, in bytes.
-const usualAnswer = 256
 
 // token serves the token endpoint: for every grant the same checks in the same order. That the instance may
 // be used has been checked before. It takes POST alone: what has secrets in a URL ends up in logs.
@@ -133,7 +130,9 @@ func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Req
 		if err != nil {
 			return err
 		}
-		writeSecret(w, http.StatusOK, answer.json())
+		buf := scratch.Borrow()
+		buf.Write(answer.json(buf.AvailableBuffer())) // in place unless it had to grow; then the larger one is kept
+		sendSecret(w, http.StatusOK, buf)
 		return nil
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 
 	"connectrpc.com/connect"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/proto"
 
 	"castellan/internal/fault"
+	"castellan/internal/scratch"
 )
 
 // restHeader is what every REST answer has (contract section 3.1), besides the time. The values
@@ -34,20 +34,6 @@ var restHeader = http.Header{
 }
 
 var contentJSON, noSniff = []string{"application/json"}, []string{"nosniff"}
-
-// maxPooled is the size of the largest buffer worth keeping.
-const maxPooled = 64 << 10
-
-// buffers are for bodies, both ways.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// release gives a buffer back.
-func release(b *bytes.Buffer) {
-	if b.Cap() <= maxPooled {
-		b.Reset()
-		buffers.Put(b)
-	}
-}
 
 // expiry is the Expires header of one second.
 type expiry struct {
@@ -74,14 +60,15 @@ func (g *Registrar) serveREST(w http.ResponseWriter, r *http.Request, hit *match
 	x := &restRequest{g: g, w: w, r: r, hit: hit}
 	out, f := g.answer(r.Context(), call, hit.binding.method, x.decode)
 	if f == nil {
-		buf := buffers.Get().(*bytes.Buffer)
-		defer release(buf)
+		buf := scratch.Borrow()
 		text, err := appendJSON(buf.AvailableBuffer(), out)
+		buf.Write(text) // in place unless it had to grow; then the larger one is kept
 		if err == nil {
-			buf.Write(text) // in place unless it had to grow; then the larger one is kept
-			send(w, hit.binding.success, text)
+			begin(w, hit.binding.success, buf.Len())
+			_ = scratch.Send(w, buf) // see send
 			return
 		}
+		scratch.Return(buf)
 		f = internal(fmt.Errorf("encode the response: %w", err))
 		g.report(r.Context(), call, f)
 	}
@@ -97,8 +84,8 @@ func (g *Registrar) serveREST(w http.ResponseWriter, r *http.Request, hit *match
 func (x *restRequest) decode(m proto.Message) error {
 	b := x.hit.binding
 	if b.bodyAll || b.bodyField != nil {
-		buf := buffers.Get().(*bytes.Buffer)
-		defer release(buf)
+		buf := scratch.Borrow()
+		defer scratch.Return(buf)
 		if err := x.readBody(buf); err != nil {
 			return err
 		}
@@ -194,10 +181,15 @@ func (g *Registrar) sendFault(w http.ResponseWriter, status int, f *fault.Error)
 
 // send answers with text, which the headers set before describe.
 func send(w http.ResponseWriter, status int, text []byte) {
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(text))}
-	w.WriteHeader(status)
+	begin(w, status, len(text))
 	// A failure means that the caller has gone; net/http ends the connection.
 	_, _ = w.Write(text)
+}
+
+// begin begins an answer of a length, in bytes.
+func begin(w http.ResponseWriter, status, length int) {
+	w.Header()["Content-Length"] = []string{strconv.Itoa(length)}
+	w.WriteHeader(status)
 }
 
 // headerText returns text as a header value: visible ASCII and spaces, 256 bytes at most.
