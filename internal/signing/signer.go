@@ -6,12 +6,13 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha256" // the hashes that crypto.Hash names
-	_ "crypto/sha512"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"castellan/internal/ident"
 	"castellan/internal/jsontext"
@@ -59,7 +60,8 @@ func (s *Signer) Hash() crypto.Hash {
 func (s *Signer) Sign(typ string, claims []byte) (string, error) {
 	var room [usualHeader]byte
 	head := header(room[:0], s.algorithm, s.id, typ)
-	signed := make([]byte, 0, encoding.EncodedLen(len(head))+1+encoding.EncodedLen(len(claims)))
+	var forSigned [usualSigned]byte
+	signed := slices.Grow(forSigned[:0], encoding.EncodedLen(len(head))+1+encoding.EncodedLen(len(claims)))
 	signed = encoding.AppendEncode(signed, head)
 	signed = append(signed, '.')
 	signed = encoding.AppendEncode(signed, claims)
@@ -71,9 +73,10 @@ func (s *Signer) Sign(typ string, claims []byte) (string, error) {
 	return string(signed) + "." + string(encoding.AppendEncode(end[:0], signature)), nil
 }
 
-// What most headers, and most signatures in base64url, do not exceed, in bytes.
+// What most headers, most of what is signed, and most signatures in base64url, do not exceed, in bytes.
 const (
 	usualHeader    = 128
+	usualSigned    = 1 << 10
 	usualSignature = 512
 )
 
@@ -137,11 +140,20 @@ func verify(a webkey.Algorithm, key crypto.PublicKey, signed, signature []byte) 
 	return false
 }
 
-// digest hashes a text as an algorithm does.
+// digest hashes a text as an algorithm does. What it knows of the hash is known when the program is compiled: so the
+// text can stay on the stack.
 func digest(a webkey.Algorithm, text []byte) []byte {
-	h := hashOf(a).New()
-	h.Write(text) // never fails
-	return h.Sum(nil)
+	switch hashOf(a) {
+	case crypto.SHA256:
+		sum := sha256.Sum256(text)
+		return sum[:]
+	case crypto.SHA384:
+		sum := sha512.Sum384(text)
+		return sum[:]
+	default: // SHA-512: EdDSA does not come here
+		sum := sha512.Sum512(text)
+		return sum[:]
+	}
 }
 
 // coordinate is the length of one half of a signature, in bytes.

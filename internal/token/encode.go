@@ -21,38 +21,36 @@ var kinds = []session.Kind{
 	4: session.AppKey, 5: session.AppSecret, 6: session.App,
 }
 
-// encode writes a token that is no personal one.
-func (t *Token) encode() []byte {
-	w := writer(make([]byte, 0, 512))
-	w.number(format)
-	w.text(string(t.Session))
-	w.number(t.Number)
-	w.time(t.Issued)
-	w.time(t.Expires)
-	w.text(string(t.User))
-	w.text(t.Client)
-	w.texts(t.Audience)
-	w.texts(t.Scopes)
-	w.texts(t.Methods)
-	w.time(t.AuthTime)
-	w.text(t.Thumbprint)
+// encode appends a token that is no personal one.
+func (t *Token) encode(to []byte) []byte {
+	w := writer(to).number(format).
+		text(string(t.Session)).
+		number(t.Number).
+		time(t.Issued).
+		time(t.Expires).
+		text(string(t.User)).
+		text(t.Client).
+		texts(t.Audience).
+		texts(t.Scopes).
+		texts(t.Methods).
+		time(t.AuthTime).
+		text(t.Thumbprint)
 	actors := 0
 	for a := t.Actor; a != nil; a = a.Actor {
 		actors++
 	}
-	w.number(uint64(actors))
+	w = w.number(uint64(actors))
 	for a := t.Actor; a != nil; a = a.Actor {
-		w.text(string(a.User))
-		w.text(a.Issuer)
+		w = w.text(string(a.User)).text(a.Issuer)
 	}
-	w.number(uint64(len(t.Grounds)))
+	w = w.number(uint64(len(t.Grounds)))
 	for _, g := range t.Grounds {
-		w.number(uint64(slices.Index(kinds, g.Kind)))
-		w.text(string(g.User))
-		w.text(g.Client)
-		w.text(g.ID)
-		w.text(string(g.Session))
-		w.number(g.Number)
+		w = w.number(uint64(slices.Index(kinds, g.Kind))).
+			text(string(g.User)).
+			text(g.Client).
+			text(g.ID).
+			text(string(g.Session)).
+			number(g.Number)
 	}
 	return w
 }
@@ -97,25 +95,23 @@ func decode(content []byte) (t Token, err error) {
 	return t, nil
 }
 
-// writer appends.
+// writer appends. Each method returns the writer that goes on; so what is written can stay on the stack.
 type writer []byte
 
-func (w *writer) number(n uint64) { *w = binary.AppendUvarint(*w, n) }
+func (w writer) number(n uint64) writer { return binary.AppendUvarint(w, n) }
 
-func (w *writer) text(s string) {
-	w.number(uint64(len(s)))
-	*w = append(*w, s...)
-}
+func (w writer) text(s string) writer { return append(w.number(uint64(len(s))), s...) }
 
-func (w *writer) texts(list []string) {
-	w.number(uint64(len(list)))
+func (w writer) texts(list []string) writer {
+	w = w.number(uint64(len(list)))
 	for _, s := range list {
-		w.text(s)
+		w = w.text(s)
 	}
+	return w
 }
 
 // time writes whole seconds since 1970; what is before, the zero time say, is that.
-func (w *writer) time(t time.Time) { w.number(uint64(max(t.Unix(), 0))) }
+func (w writer) time(t time.Time) writer { return w.number(uint64(max(t.Unix(), 0))) }
 
 // reader takes from the beginning of rest. After a failure there is nothing left to take.
 type reader struct {

@@ -90,7 +90,8 @@ func (s *Service) Issue(ctx context.Context, at ident.InstanceID, issuer string,
 	if !w.Until.IsZero() && w.Until.Before(t.Expires) {
 		t.Expires = w.Until.Truncate(time.Second)
 	}
-	content := t.encode()
+	var room [usualContent]byte
+	content := t.encode(room[:0])
 	if len(content) > vault.MaxBearerContent { // a JWT has the limit of all tokens
 		return Issued{}, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLong, len(content), vault.MaxBearerContent)
 	}
@@ -100,7 +101,8 @@ func (s *Service) Issue(ctx context.Context, at ident.InstanceID, issuer string,
 		claims := t.claims(issuer)
 		issued.Text, err = s.sign(ctx, at, &claims, w.More)
 	} else {
-		issued.Text, err = s.config.Bearers.Seal(at, vault.AccessBearer, content)
+		kept := slices.Clone(content) // what is sealed cannot stay on the stack
+		issued.Text, err = s.config.Bearers.Seal(at, vault.AccessBearer, kept)
 	}
 	if err != nil {
 		return Issued{}, fmt.Errorf("make an access token: %w", err)
@@ -108,8 +110,11 @@ func (s *Service) Issue(ctx context.Context, at ident.InstanceID, issuer string,
 	return issued, nil
 }
 
-// usualClaims is what the claims of most tokens do not exceed, in bytes.
-const usualClaims = 1 << 10
+// What the content, and the claims, of most tokens do not exceed, in bytes.
+const (
+	usualContent = 1 << 9
+	usualClaims  = 1 << 10
+)
 
 // sign returns the claims of an access token, with more of them, as a JWT that the instance has signed.
 func (s *Service) sign(ctx context.Context, at ident.InstanceID, claims *accessClaims, more map[string]any) (string, error) {
