@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-
-	"castellan/internal/scratch"
 )
 
 // Values of headers that many answers have. Nobody changes them.
@@ -31,35 +29,18 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 // writeSecret answers with JSON that is there already and that nobody may keep.
 func writeSecret(w http.ResponseWriter, status int, body []byte) {
-	keepNone(w)
+	h := w.Header()
+	h["Cache-Control"] = noStore
+	h["Pragma"] = noCache
 	writeBytes(w, status, body)
-}
-
-// sendSecret is writeSecret of what is in a borrowed buffer, which it returns.
-func sendSecret(w http.ResponseWriter, status int, body *bytes.Buffer) {
-	keepNone(w)
-	begin(w, status, body.Len())
-	_ = scratch.Send(w, body) // a client that has left needs no answer
 }
 
 // writeBytes answers with JSON that is there already.
 func writeBytes(w http.ResponseWriter, status int, body []byte) {
-	begin(w, status, len(body))
-	_, _ = w.Write(body) // see sendSecret
-}
-
-// keepNone says that nobody may keep the answer.
-func keepNone(w http.ResponseWriter) {
-	h := w.Header()
-	h["Cache-Control"] = noStore
-	h["Pragma"] = noCache
-}
-
-// begin begins an answer with JSON of a length, in bytes.
-func begin(w http.ResponseWriter, status, length int) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
-	h["Content-Length"] = []string{strconv.Itoa(length)}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	h["X-Content-Type-Options"] = noSniff
 	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has left needs no answer
 }

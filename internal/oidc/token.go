@@ -131,8 +131,9 @@ func (p *Provider) token(grants map[string]grant) func(http.ResponseWriter, *Req
 			return err
 		}
 		buf := scratch.Borrow()
+		defer scratch.Return(buf)
 		buf.Write(answer.json(buf.AvailableBuffer())) // in place unless it had to grow; then the larger one is kept
-		sendSecret(w, http.StatusOK, buf)
+		writeSecret(w, http.StatusOK, buf.Bytes())
 		return nil
 	}
 }

@@ -1,15 +1,13 @@
 // Package scratch lends buffers for bodies of requests and answers, which are read or written whole and then not
 // needed any more.
 //
-// It owns [Borrow], [Return] and [Send], a pool. It has no neighbours; transport and oidc borrow from it.
-//
-// It guarantees that nobody's bytes are in the answer to somebody else: a buffer is lent again only when nobody can
-// read it any more.
+// It owns [Borrow] and [Return], a pool. It has no neighbours; transport and oidc borrow from it. Whoever is given the
+// bytes of a buffer to write keeps nothing of them, as io.Writer demands; net/http does so for a stream of HTTP/2
+// that its client resets, too.
 package scratch
 
 import (
 	"bytes"
-	"io"
 	"sync"
 )
 
@@ -27,15 +25,4 @@ func Return(b *bytes.Buffer) {
 		b.Reset()
 		buffers.Put(b)
 	}
-}
-
-// Send writes what is in a buffer and takes it back. After an error of w, which it returns, the buffer is not lent
-// again: net/http may still be reading what it was given when it says so, as of a stream of HTTP/2 that the client
-// has reset.
-func Send(w io.Writer, b *bytes.Buffer) error {
-	if _, err := w.Write(b.Bytes()); err != nil {
-		return err
-	}
-	Return(b)
-	return nil
 }

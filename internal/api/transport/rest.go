@@ -61,14 +61,13 @@ func (g *Registrar) serveREST(w http.ResponseWriter, r *http.Request, hit *match
 	out, f := g.answer(r.Context(), call, hit.binding.method, x.decode)
 	if f == nil {
 		buf := scratch.Borrow()
+		defer scratch.Return(buf)
 		text, err := appendJSON(buf.AvailableBuffer(), out)
-		buf.Write(text) // in place unless it had to grow; then the larger one is kept
 		if err == nil {
-			begin(w, hit.binding.success, buf.Len())
-			_ = scratch.Send(w, buf) // see send
+			buf.Write(text) // in place unless it had to grow; then the larger one is kept
+			send(w, hit.binding.success, text)
 			return
 		}
-		scratch.Return(buf)
 		f = internal(fmt.Errorf("encode the response: %w", err))
 		g.report(r.Context(), call, f)
 	}
@@ -181,15 +180,10 @@ func (g *Registrar) sendFault(w http.ResponseWriter, status int, f *fault.Error)
 
 // send answers with text, which the headers set before describe.
 func send(w http.ResponseWriter, status int, text []byte) {
-	begin(w, status, len(text))
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(text))}
+	w.WriteHeader(status)
 	// A failure means that the caller has gone; net/http ends the connection.
 	_, _ = w.Write(text)
-}
-
-// begin begins an answer of a length, in bytes.
-func begin(w http.ResponseWriter, status, length int) {
-	w.Header()["Content-Length"] = []string{strconv.Itoa(length)}
-	w.WriteHeader(status)
 }
 
 // headerText returns text as a header value: visible ASCII and spaces, 256 bytes at most.
