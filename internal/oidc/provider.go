@@ -152,11 +152,7 @@ func newCORS(methods []string) *cors.Cors {
 // handler is all that goes before an endpoint, and what comes of its error.
 func (p *Provider) handler(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		debug := p.Logger.Enabled(r.Context(), slog.LevelDebug)
-		var begin time.Time
-		if debug {
-			begin = time.Now()
-		}
+		begin := time.Now()
 		ctx, cancel := lapse.After(eventlog.WithMoment(r.Context()), requestLimit)
 		defer cancel()
 		r = r.WithContext(ctx)
@@ -164,7 +160,7 @@ func (p *Provider) handler(e endpoint) http.Handler {
 		if err != nil {
 			p.fail(w, r, err)
 		}
-		if debug {
+		if p.Logger.Enabled(ctx, slog.LevelDebug) {
 			p.Logger.DebugContext(ctx, "request", "path", e.path, "took", time.Since(begin), "error", err)
 		}
 	})
